@@ -1,0 +1,1 @@
+"""What knows nothing of infrastructure: diagnostics, errors, settings, files."""
