@@ -1,0 +1,89 @@
+"""The entries of the journal: what an apply writes down before and after each of its side effects.
+
+`begun` is durable before the provider is called, `succeeded` or `failed` follows; the rest frames a run. Replaying
+them over the state that `opened` names gives the state as it is now (`iacengine.state.replay`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from iacengine.addresses import ResourceInstance
+from iacengine.state.model import CheckResult, Deposed, ObjectKey, OutputState, ResourceObject
+
+
+class Operation(Enum):
+    """A side effect on one object."""
+
+    CREATE = "create"
+    READ = "read"
+    UPDATE = "update"
+    DELETE = "delete"
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A run starts: binds every entry that follows to the state it changes. `serial` is that of the state before."""
+
+    run: str
+    lineage: str
+    serial: int
+    fencing_token: int
+    command: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """A provider is about to be called. `prior`: the object as it was before (None for create).
+
+    `planned` is the object as planned, in stored form, unknown parts null; it tells recovery what was meant.
+    """
+
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    deposed: Deposed
+    token: str
+    provider: str
+    prior: ResourceObject | None = None
+    planned: ResourceObject | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Succeeded:
+    """The operation of this step is done. `changes`: the objects to put into state, or to take out (None)."""
+
+    step: int
+    changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """The operation of this step failed. `changes`: what is there all the same (a half-made object, tainted)."""
+
+    step: int
+    error: str
+    changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changed:
+    """State changes without a provider call: moves, refreshed objects, forgotten objects, outputs, check results."""
+
+    changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+    outputs: Mapping[str, OutputState] | None = None
+    checks: tuple[CheckResult, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closed:
+    """The run ended: `outcome` is complete, failed or interrupted. The state that results is written next."""
+
+    outcome: str
+
+
+JournalEntry = Opened | Begun | Succeeded | Failed | Changed | Closed

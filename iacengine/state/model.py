@@ -1,0 +1,107 @@
+"""The state of a stack: what was made, as last known.
+
+The state layer knows no schemas: the attributes of an object stay in their stored JSON form (the form of Terraform's
+state files, version 4: numbers that fit as JSON numbers, sets as arrays, a `dynamic` attribute as
+`{"value": …, "type": …}`), as decoded by orjson. `iacengine.schema.values` turns them into values and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from iacengine.addresses import ResourceInstance
+from iacengine.schema import Path
+
+Deposed = str
+"""The key of a deposed object: 8 hexadecimal digits. A current object has the key ""."""
+
+ObjectKey = tuple[ResourceInstance, Deposed]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResourceObject:
+    """One object that was made (or, in mode data, read).
+
+    `provider` is the text of a `ProviderReference`. `dependencies` are the resource blocks (texts of `ConfigResource`)
+    that its configuration referred to, directly, when it was last applied. `tainted`: half made, replace it next time.
+    `protected`: refuse to delete it even when its block is gone. `deposed`: "" for the current object; the key of one
+    that was replaced and still awaits its deletion. `token`: of the operation that created it.
+    """
+
+    address: ResourceInstance
+    provider: str
+    attributes: Mapping[str, Any]
+    schema_version: int = 0
+    sensitive_paths: tuple[Path, ...] = ()
+    private: bytes | None = None
+    dependencies: tuple[str, ...] = ()
+    tainted: bool = False
+    create_before_destroy: bool = False
+    protected: bool = False
+    deposed: Deposed = ""
+    token: str | None = None
+
+    @property
+    def key(self) -> ObjectKey:
+        return (self.address, self.deposed)
+
+    def moved_to(self, address: ResourceInstance) -> ResourceObject:
+        return replace(self, address=address)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputState:
+    """A root output: its value as plain JSON data (exact numbers as in attributes) and its type in JSON notation."""
+
+    value: Any
+    type: Any
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckResult:
+    """The results of the conditions of one checkable object: `kind` is resource, output_value, check or var.
+
+    `status` is pass, fail, error or unknown.
+    """
+
+    kind: str
+    address: str
+    status: str
+    config_address: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """All that is remembered of a stack. `serial` grows by one with every write; `lineage` never changes.
+
+    `objects` is keyed by address and deposed key and never changed in place; `with_objects` gives a changed copy.
+    """
+
+    lineage: str
+    serial: int = 0
+    objects: Mapping[ObjectKey, ResourceObject] = field(default_factory=dict)
+    outputs: Mapping[str, OutputState] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
+    engine_version: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.objects and not self.outputs
+
+    def current(self, address: ResourceInstance) -> ResourceObject | None:
+        """The current (not deposed) object at an address."""
+        return self.objects.get((address, ""))
+
+    def with_objects(self, changes: Mapping[ObjectKey, ResourceObject | None]) -> State:
+        """The state with objects put in (or taken out, where the change is None). Costs one copy of the table."""
+        objects = dict(self.objects)
+        for key, changed in changes.items():
+            if changed is None:
+                objects.pop(key, None)
+            else:
+                objects[key] = changed
+        return replace(self, objects=objects)
