@@ -143,7 +143,7 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResourceBlock:
-    """A resource, data or ephemeral block. `body` holds what is no meta-argument (`dynamic` and `timeouts` included)."""
+    """A resource, data or ephemeral block. `body` is what is no meta-argument (`dynamic` and `timeouts` included)."""
 
     address: Resource
     body: Mapping[str, Raw]

@@ -1,0 +1,1 @@
+"""Applying: following a plan's steps through the journal, and taking up what an interrupted run left."""

@@ -1,0 +1,1 @@
+"""Planning: what has to change, and the steps, in order, that change it."""

@@ -1,0 +1,92 @@
+"""What planning and applying report while they run. A listener is called from one thread at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from iacengine.addresses import ResourceInstance
+from iacengine.foundation.diagnostics import Diagnostic
+from iacengine.state.journal_entries import Operation
+from iacengine.state.model import Deposed
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshStarted:
+    """Objects of one type are about to be looked up again; `total` of them."""
+
+    provider: str
+    type: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFinished:
+    provider: str
+    type: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A side effect begins. `id` is the object's id where it is known."""
+
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    deposed: Deposed = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A side effect is done after `elapsed` seconds."""
+
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    elapsed: float
+    deposed: Deposed = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    elapsed: float
+    diagnostics: tuple[Diagnostic, ...]
+    deposed: Deposed = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSkipped:
+    """Not done, because something it awaits failed, or its change turned out to be none."""
+
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """An interrupted operation of an earlier run was settled: adopted, completed, or found never to have happened."""
+
+    operation: Operation
+    address: ResourceInstance
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    diagnostic: Diagnostic
+
+
+Event = RefreshStarted | RefreshFinished | StepStarted | StepFinished | StepFailed | StepSkipped | Recovered | Warned
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A listener that hears nothing."""

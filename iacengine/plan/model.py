@@ -1,0 +1,213 @@
+"""The plan: every change, and the graph of steps that makes them.
+
+Values in changes are those of `iacengine.lang.values`: `Unknown` where only apply will tell, `Marked` where sensitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from iacengine.addresses import ConfigResource, InstanceKey, ModuleInstance, ResourceInstance
+from iacengine.config.model import Configuration
+from iacengine.foundation.diagnostics import Diagnostic
+from iacengine.lang.values import Value
+from iacengine.schema import Path
+from iacengine.state.journal_entries import Operation
+from iacengine.state.model import CheckResult, Deposed, ObjectKey, ResourceObject, State
+
+
+class PlanMode(Enum):
+    NORMAL = "normal"
+    DESTROY = "destroy"
+    REFRESH_ONLY = "refresh-only"
+
+
+class Action(Enum):
+    """What happens to one object. The value is its symbolic name; `operations` what it does in which order."""
+
+    NO_OP = "no-op"
+    CREATE = "create"
+    READ = "read"
+    UPDATE = "update"
+    DELETE = "delete"
+    REPLACE = "replace"
+    """Delete, then create."""
+    CREATE_THEN_DELETE = "create-then-delete"
+    """Replace with `create_before_destroy`."""
+    FORGET = "forget"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """As in Terraform's plan JSON: `["delete", "create"]` for a replacement."""
+        return _OPERATIONS.get(self, (self.value,))
+
+    @property
+    def is_replace(self) -> bool:
+        return self is Action.REPLACE or self is Action.CREATE_THEN_DELETE
+
+
+_OPERATIONS = {Action.REPLACE: ("delete", "create"), Action.CREATE_THEN_DELETE: ("create", "delete")}
+
+
+class Reason(Enum):
+    """Why an action was chosen; the values are those of `action_reason` in Terraform's plan JSON."""
+
+    REPLACE_BECAUSE_CANNOT_UPDATE = "replace_because_cannot_update"
+    REPLACE_BECAUSE_TAINTED = "replace_because_tainted"
+    REPLACE_BY_REQUEST = "replace_by_request"
+    REPLACE_BY_TRIGGERS = "replace_by_triggers"
+    DELETE_BECAUSE_NO_RESOURCE_CONFIG = "delete_because_no_resource_config"
+    DELETE_BECAUSE_NO_MODULE = "delete_because_no_module"
+    DELETE_BECAUSE_WRONG_REPETITION = "delete_because_wrong_repetition"
+    DELETE_BECAUSE_COUNT_INDEX = "delete_because_count_index"
+    DELETE_BECAUSE_EACH_KEY = "delete_because_each_key"
+    DELETE_BECAUSE_NO_MOVE_TARGET = "delete_because_no_move_target"
+    READ_BECAUSE_CONFIG_UNKNOWN = "read_because_config_unknown"
+    READ_BECAUSE_DEPENDENCY_PENDING = "read_because_dependency_pending"
+    READ_BECAUSE_CHECK_NESTED = "read_because_check_nested"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What happens to one object.
+
+    `before` and `after` are objects (dicts of values) or None. `prior` is the stored object before (refreshed), None
+    on create. `config` is the evaluated body the change was planned from (None on delete). `body_unknown`: the body
+    held unknown values, so apply evaluates it again. `dependencies`: blocks the body refers to, to be stored.
+    """
+
+    address: ResourceInstance
+    provider: str
+    action: Action
+    before: Value
+    after: Value
+    reason: Reason | None = None
+    deposed: Deposed = ""
+    previous_address: ResourceInstance | None = None
+    prior: ResourceObject | None = None
+    config: Value = None
+    body_unknown: bool = False
+    replace_paths: tuple[Path, ...] = ()
+    import_id: str | None = None
+    generated: bool = False
+    planned_private: bytes | None = None
+    schema_version: int = 0
+    dependencies: tuple[str, ...] = ()
+    create_before_destroy: bool = False
+
+    @property
+    def is_effect(self) -> bool:
+        """True when something is done for it (a pure move or import with no change is not an effect)."""
+        return self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One side effect, or a gate. `change` indexes `Plan.changes`; `awaits` are indexes into `Plan.steps`.
+
+    A gate (`operation` None) does nothing; it joins many awaited steps into one, so that the number of edges grows
+    with the number of objects and not with its square.
+    """
+
+    operation: Operation | None
+    change: int
+    awaits: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputChange:
+    """A root output: `action` is CREATE, UPDATE, DELETE or NO_OP. `before` and `after` are values, perhaps marked."""
+
+    name: str
+    action: Action
+    before: Value
+    after: Value
+    sensitive: bool = False
+    had_before: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModuleExpansion:
+    """The instances a module call has: `kind` is single, count or for_each."""
+
+    kind: str
+    keys: tuple[InstanceKey, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything an apply needs.
+
+    `base_serial`: of the stored state the plan was made from (None: there was none). `prior_state` is that state
+    after moves and refresh; `state_changes` is how it differs from the stored one (objects moved, refreshed, gone).
+    `drift`: changes that happened outside. `variables`: values of the root module's variables. `modules`: how module
+    calls expanded, by the calling module instance and name. `timestamp`: what `plantimestamp()` answers (RFC 3339).
+    """
+
+    configuration: Configuration
+    mode: PlanMode
+    lineage: str
+    base_serial: int | None
+    prior_state: State
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, OutputChange] = field(default_factory=dict)
+    drift: tuple[Change, ...] = ()
+    state_changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    modules: Mapping[tuple[ModuleInstance, str], ModuleExpansion] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
+    on_failure: str = "pause"
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    relevant_attributes: tuple[tuple[str, Path], ...] = ()
+    timestamp: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def applyable(self) -> bool:
+        """True when applying it would do or record anything."""
+        if self.mode is PlanMode.REFRESH_ONLY:
+            return bool(self.state_changes) or any(
+                change.action is not Action.NO_OP for change in self.outputs.values()
+            )
+        return (
+            any(change.is_effect or change.previous_address or change.import_id for change in self.changes)
+            or any(change.action is not Action.NO_OP for change in self.outputs.values())
+            or self.base_serial is None
+            and bool(self.outputs)
+        )
+
+    def counts(self) -> ChangeCounts:
+        """How many objects the plan creates, updates, deletes, imports, forgets (a replacement counts twice)."""
+        add = change_ = remove = imported = forget = 0
+        for change in self.changes:
+            operations = change.action.operations
+            if change.address.resource.mode.value != "managed":
+                continue
+            add += "create" in operations
+            change_ += "update" in operations
+            remove += "delete" in operations
+            forget += "forget" in operations
+            imported += change.import_id is not None
+        return ChangeCounts(add, change_, remove, imported, forget)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCounts:
+    add: int = 0
+    change: int = 0
+    remove: int = 0
+    imported: int = 0
+    forget: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExpandedResource:
+    """The instances a resource block has in one module instance: `kind` is single, count or for_each."""
+
+    config: ConfigResource
+    kind: str
+    keys: tuple[InstanceKey, ...]
