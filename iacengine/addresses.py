@@ -32,6 +32,8 @@ class Mode(Enum):
     DATA = "data"
     EPHEMERAL = "ephemeral"
 
+    __hash__ = object.__hash__  # members are singletons; Enum hashes the name, in Python
+
 
 _PREFIX = {Mode.MANAGED: "", Mode.DATA: "data.", Mode.EPHEMERAL: "ephemeral."}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}

@@ -38,6 +38,8 @@ class Action(Enum):
     """Replace with `create_before_destroy`."""
     FORGET = "forget"
 
+    __hash__ = object.__hash__  # members are singletons; Enum hashes the name, in Python
+
     @property
     def operations(self) -> tuple[str, ...]:
         """As in Terraform's plan JSON: `["delete", "create"]` for a replacement."""
@@ -176,8 +178,7 @@ class Plan:
         return (
             any(change.is_effect or change.previous_address or change.import_id for change in self.changes)
             or any(change.action is not Action.NO_OP for change in self.outputs.values())
-            or self.base_serial is None
-            and bool(self.outputs)
+            or (self.base_serial is None and bool(self.outputs))
         )
 
     def counts(self) -> ChangeCounts:

@@ -23,6 +23,8 @@ class Operation(Enum):
     DELETE = "delete"
     FORGET = "forget"
 
+    __hash__ = object.__hash__  # members are singletons; Enum hashes the name, in Python
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
