@@ -1,0 +1,240 @@
+"""Functions of numbers. Sums and comparisons are exact; `log` and `pow` go through 64-bit floats, as in Terraform."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from iacengine.lang.convert import ConversionError, convert
+from iacengine.lang.functions.arguments import go_quote, number, real, redacted, whole
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.functions.signature import Function, FunctionError, Parameter
+from iacengine.lang.types import DYNAMIC, NUMBER, STRING, ListType, Type, friendly_name
+from iacengine.lang.values import (
+    ListValue,
+    MapValue,
+    Number,
+    SetValue,
+    Unknown,
+    Value,
+    children,
+    is_null,
+    is_wholly_known,
+    mark,
+    round_number,
+    type_of,
+    unmark,
+)
+from iacengine.lang.values import number as make_number
+
+_RANGE_LIMIT = 1024  # as in Terraform: a mistyped bound must not fill the memory
+
+
+def add(a: Number, b: Number) -> Number:
+    """The exact sum, rounded to 512 bits. Raises FunctionError for opposing infinities."""
+    if a.__class__ is float or b.__class__ is float:
+        if a == 0:
+            return b
+        if b == 0:
+            return a
+        if a.__class__ is float and b.__class__ is float:
+            if a != b:
+                raise FunctionError("can't compute sum of opposing infinities")
+            return a
+        return a if a.__class__ is float else b
+    return round_number(Fraction(a + b))
+
+
+def _abs(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    value, marks = unmark(arguments[0])
+    result = abs(value)
+    return mark(0 if result == 0 else result, marks)
+
+
+def _ceil(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    value = arguments[0]
+    return math.ceil(value) if value.__class__ is Fraction else value or 0
+
+
+def _floor(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    value = arguments[0]
+    return math.floor(value) if value.__class__ is Fraction else value or 0
+
+
+def _log(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    return _from_float(_divide(_natural_log(real(arguments[0])), _natural_log(real(arguments[1]))))
+
+
+def _natural_log(value: float) -> float:
+    if value > 0:
+        return math.log(value)
+    return -math.inf if value == 0 else math.nan
+
+
+def _divide(a: float, b: float) -> float:
+    if b != 0:
+        return a / b
+    if a == 0 or math.isnan(a):
+        return math.nan
+    return math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def _pow(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    base, power = real(arguments[0]), real(arguments[1])
+    try:
+        result = math.pow(base, power)
+    except OverflowError:
+        odd = power == math.floor(power) and math.fmod(power, 2) != 0
+        result = -math.inf if base < 0 and odd else math.inf
+    except ValueError:  # zero to a negative power, or a root of a negative number
+        if base != 0:
+            result = math.nan
+        else:
+            odd = power == math.floor(power) and math.fmod(power, 2) != 0
+            result = math.copysign(math.inf, base) if odd else math.inf
+    return _from_float(result)
+
+
+def _from_float(value: float) -> Number:
+    if math.isnan(value):
+        raise FunctionError("the result is not a number")
+    if math.isinf(value) or (value == 0 and math.copysign(1.0, value) < 0):
+        return value
+    # the exact binary value, not its shortest decimal: this is what the float is
+    return round_number(Fraction(value))
+
+
+def _max(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    if not arguments:
+        raise FunctionError("must pass at least one number")
+    result: Number = -math.inf
+    for value in arguments:
+        if value > result:
+            result = value
+    return result
+
+
+def _min(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    if not arguments:
+        raise FunctionError("must pass at least one number")
+    result: Number = math.inf
+    for value in arguments:
+        if value < result:
+            result = value
+    return result
+
+
+def _signum(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    value = whole(arguments[0])
+    return (value > 0) - (value < 0)
+
+
+_DIGITS = {c: i for i, c in enumerate("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+
+
+def _parseint_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
+    given = type_of(arguments[0])
+    if given is not STRING:
+        raise FunctionError(f"first argument must be a string, not {friendly_name(given)}", 0)
+    return NUMBER
+
+
+def _parseint(arguments: Sequence[Value], context: FunctionContext) -> Value:
+    _parseint_type(arguments, context)
+    text, text_marks = unmark(arguments[0])
+    base_value, base_marks = unmark(arguments[1])
+    base = whole(base_value, 1)
+    if not 2 <= base <= 62:
+        raise FunctionError("base must be a whole number between 2 and 62 inclusive", 1)
+    result = _parse_digits(text, base)
+    if result is None:
+        shown = redacted(go_quote(text), text_marks)
+        raise FunctionError(f"cannot parse {shown} as a base {redacted(str(base), base_marks)} integer", 0)
+    return mark(result, text_marks | base_marks)
+
+
+def _parse_digits(text: str, base: int) -> Number | None:
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not digits:
+        return None
+    if base <= 36:
+        digits = digits.lower()
+    total = 0
+    for character in digits:
+        value = _DIGITS.get(character, 99)
+        if value >= base:
+            return None
+        total = total * base + value
+    return make_number(-total if text[0] == "-" else total)
+
+
+def _range(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    if not 1 <= len(arguments) <= 3:
+        raise FunctionError("must have one, two, or three arguments")
+    start, end = (0, arguments[0]) if len(arguments) == 1 else (arguments[0], arguments[1])
+    step = arguments[2] if len(arguments) == 3 else (-1 if end < start else 1)
+    if step == 0:
+        raise FunctionError("step must not be zero", 2)
+    down = step < 0
+    if down and end > start:
+        raise FunctionError("end must be less than start when step is negative", 1)
+    if not down and end < start:
+        raise FunctionError("end must be greater than start when step is positive", 1)
+    items: list[Number] = []
+    current = start
+    while current > end if down else current < end:
+        if len(items) >= _RANGE_LIMIT:
+            raise FunctionError(
+                f"more than {_RANGE_LIMIT} values were generated; either decrease the difference between start and end "
+                "or use a smaller step"
+            )
+        items.append(current)
+        current = add(current, step)
+    return ListValue(NUMBER, items)
+
+
+def _sum(arguments: Sequence[Value], _context: FunctionContext) -> Value:
+    given = arguments[0]
+    kind = given.__class__
+    if kind not in (tuple, ListValue, SetValue, dict, MapValue):
+        raise FunctionError("cannot sum noniterable", 0)
+    items = list(children(given))
+    if not items:
+        raise FunctionError("cannot sum an empty list", 0)
+    if kind is dict or kind is MapValue:
+        name = friendly_name(type_of(given))
+        raise FunctionError(f"argument must be list, set, or tuple. Received {name}", 0)
+    if not is_wholly_known(given):
+        return Unknown(NUMBER)
+    total: Number | None = None
+    for item in items:
+        try:
+            if is_null(item):
+                raise ConversionError("a number is required", ())
+            value = convert(item, NUMBER)
+        except ConversionError:
+            raise FunctionError("argument must be list, set, or tuple of number values", 0) from None
+        total = value if total is None else add(total, value)
+    return total
+
+
+FUNCTIONS = (
+    Function("abs", (number("num", allow_dynamic=True, allow_marked=True),), None, NUMBER, _abs),
+    Function("ceil", (number("num"),), None, NUMBER, _ceil),
+    Function("floor", (number("num"),), None, NUMBER, _floor),
+    Function("log", (number("num"), number("base")), None, NUMBER, _log),
+    Function("max", (), number("numbers", allow_dynamic=True), NUMBER, _max),
+    Function("min", (), number("numbers", allow_dynamic=True), NUMBER, _min),
+    Function(
+        "parseint",
+        (Parameter("number", DYNAMIC, allow_marked=True), number("base", allow_marked=True)),
+        None,
+        _parseint_type,
+        _parseint,
+    ),
+    Function("pow", (number("num"), number("power")), None, NUMBER, _pow),
+    Function("range", (), number("params"), ListType(NUMBER), _range),
+    Function("signum", (number("num"),), None, NUMBER, _signum),
+    Function("sum", (Parameter("list", DYNAMIC),), None, NUMBER, _sum),
+)
