@@ -1,0 +1,103 @@
+"""`count` and `for_each`: how many instances a block has, and under which keys."""
+
+from __future__ import annotations
+
+from iacengine.config.model import Origin, Repetition
+from iacengine.config.source import locate
+from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, evaluate
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.lang.convert import ConversionError, convert
+from iacengine.lang.types import DYNAMIC, NUMBER, STRING, friendly_name
+from iacengine.lang.values import (
+    EPHEMERAL,
+    SENSITIVE,
+    MapValue,
+    SetValue,
+    Value,
+    is_null,
+    is_unknown,
+    type_of,
+    unmark,
+)
+
+_DEFERRED = (
+    "It depends on resource attributes that are known only after apply, so the number of instances cannot be told. "
+)
+_REMEDY = (
+    "Use keys that are known from the configuration, and put the values that are known later into the map's values; "
+    "or apply first, with --target, only what it depends on."
+)
+
+
+def expand(repetition: Repetition, scope: AnyScope, origin: Origin) -> Expansion:
+    """The instances of a block. Raises DiagnosticsError when their number is unknown, or the value does not fit."""
+    if repetition.has_count:
+        return _count(evaluate(repetition.count, scope, origin.at("count")), origin.at("count"))
+    if repetition.has_for_each:
+        return _for_each(evaluate(repetition.for_each, scope, origin.at("for_each")), origin.at("for_each"))
+    return SINGLE
+
+
+def _refuse(origin: Origin, summary: str, detail: str, remedy: str | None = None) -> DiagnosticsError:
+    return DiagnosticsError(error(summary, detail, remedy=remedy).at(*locate(origin)))
+
+
+def _count(value: Value, origin: Origin) -> Expansion:
+    summary = "Invalid count argument"
+    value, marks = unmark(value)
+    if EPHEMERAL in marks:
+        raise _refuse(origin, summary, "The value is ephemeral, so it cannot decide which objects exist.")
+    if is_null(value):
+        raise _refuse(origin, summary, "The value is null; a whole number of zero or more is needed.")
+    if is_unknown(value):
+        raise _refuse(origin, summary, f'The "count" value is not known yet. {_DEFERRED}', _REMEDY)
+    try:
+        number = convert(value, NUMBER)
+    except ConversionError as found:
+        raise _refuse(origin, summary, f"A whole number of zero or more is needed: {found}.") from None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise _refuse(origin, summary, "The value has a fraction; a whole number of zero or more is needed.")
+    if number < 0:
+        raise _refuse(origin, summary, f"The value is {number}; a whole number of zero or more is needed.")
+    return Expansion("count", dict.fromkeys(range(number)))
+
+
+def _for_each(value: Value, origin: Origin) -> Expansion:
+    summary = "Invalid for_each argument"
+    value, marks = unmark(value)
+    if SENSITIVE in marks:
+        detail = "The value is sensitive, or derived from one; its keys would appear in addresses for all to see."
+        raise _refuse(origin, summary, detail, "Use nonsensitive() if the keys are no secret.")
+    if EPHEMERAL in marks:
+        raise _refuse(origin, summary, "The value is ephemeral, so it cannot decide which objects exist.")
+    if is_null(value):
+        raise _refuse(origin, summary, "The value is null; a map, or a set of strings, is needed.")
+    if is_unknown(value):
+        raise _refuse(origin, summary, f'The "for_each" value is not known yet. {_DEFERRED}', _REMEDY)
+    if isinstance(value, MapValue):
+        return Expansion("for_each", dict(value.items))
+    if isinstance(value, dict):
+        return Expansion("for_each", {key: value[key] for key in sorted(value)})
+    if isinstance(value, SetValue):
+        return Expansion("for_each", _set_keys(value, origin))
+    detail = f"A map, or a set of strings, is needed, and this is a {friendly_name(type_of(value))}."
+    remedy = "Convert it with toset(...) when the order and the twins do not matter."
+    raise _refuse(origin, summary, detail, remedy)
+
+
+def _set_keys(value: SetValue, origin: Origin) -> dict[str | int | None, Value]:
+    summary = "Invalid for_each set argument"
+    if value.items and value.element_type not in (STRING, DYNAMIC):
+        detail = f"A set of strings is needed, and this is a set of {friendly_name(value.element_type)}."
+        raise _refuse(origin, summary, detail, "Convert the elements to strings.")
+    keys: dict[str | int | None, Value] = {}
+    for item in value.items:
+        plain, marks = unmark(item)
+        if is_null(plain):
+            raise _refuse(origin, summary, "The set holds null, which cannot be a key.")
+        if is_unknown(plain):
+            raise _refuse(origin, "Invalid for_each argument", f"The set holds unknown values. {_DEFERRED}", _REMEDY)
+        if SENSITIVE in marks:
+            raise _refuse(origin, summary, "The set holds sensitive values, which cannot be keys.")
+        keys[plain] = plain
+    return keys
