@@ -1,0 +1,99 @@
+"""The entry point: options that come before the verb, and what an exception becomes.
+
+Nothing but click is imported here: `iac version` and `iac --help` are to answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from iacengine.cli import exits
+from iacengine.cli.group import SETTINGS, Root
+from iacengine.cli.terminal import Terminal, find_terminal
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from iacengine.foundation.version import VERSION  # lazy: asked for only here
+
+        click.echo(f"iacengine {VERSION}")
+        ctx.exit()
+
+
+@click.group("iac", cls=Root, context_settings=SETTINGS, subcommand_metavar="COMMAND [OPTIONS]...")
+@click.option("--chdir", metavar="DIR", help="Work in another directory.")
+@click.option("--no-color", is_flag=True, help="Print no colours (also: the environment variable NO_COLOR).")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+@click.pass_context
+def root(ctx: click.Context, chdir: str | None, no_color: bool) -> None:
+    """Infrastructure as code: plan changes, apply them as a transaction, remember what was made.
+
+    Options may be written with one dash or with two. `iac COMMAND --help` explains a command.
+    """
+    if chdir is not None:
+        try:
+            os.chdir(chdir)
+        except OSError as error:
+            raise click.UsageError(f'Cannot work in the directory "{chdir}": {error.strerror}.', ctx) from None
+    if no_color:
+        ctx.obj = find_terminal(no_color=True)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit code. Never raises."""
+    arguments, no_color = _without_color_switch(arguments)
+    terminal = find_terminal(no_color=no_color)
+    try:
+        code = _invoke(arguments, terminal)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        return _quiet_after_broken_pipe()
+    except Exception as error:
+        from iacengine.cli.failures import report  # lazy: most runs do not fail
+
+        try:
+            sys.stdout.flush()
+            return report(error, arguments, terminal)
+        except BrokenPipeError:
+            return _quiet_after_broken_pipe()
+
+
+def _invoke(arguments: list[str], terminal: Terminal) -> int:
+    try:
+        result = root.main(args=arguments, prog_name="iac", standalone_mode=False, obj=terminal)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return exits.ERROR
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, int) else exits.DONE
+
+
+def _without_color_switch(arguments: list[str]) -> tuple[list[str], bool]:
+    """`--no-color` is understood wherever it stands, as in Terraform."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:end] if argument not in ("-no-color", "--no-color")]
+    return [*kept, *arguments[end:]], len(kept) != end
+
+
+def _quiet_after_broken_pipe() -> int:
+    """The reader went away. Standard output is sent nowhere, so that closing it at exit is silent too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    return exits.BROKEN_PIPE
+
+
+if __name__ == "__main__":
+    main()

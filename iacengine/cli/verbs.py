@@ -1,0 +1,29 @@
+"""The verbs: name, group of the help page, and what each does, so that help imports none of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "Main commands": {
+        "init": "Prepare a stack: check its files, providers and backend",
+        "validate": "Check whether the configuration is valid",
+        "plan": "Show the changes that the configuration asks for",
+        "apply": "Create or update infrastructure",
+        "destroy": "Destroy what the stack made",
+    },
+    "All other commands": {
+        "completion": "Print the completion script of a shell",
+        "console": "Try expressions in an interactive prompt",
+        "fmt": "Rewrite stack files in the canonical style",
+        "graph": "Print the dependency graph",
+        "output": "Show output values of the stack",
+        "refresh": "Update the state to match the real objects",
+        "sandbox": "Run a local stand-in for AWS",
+        "show": "Show the state or a saved plan",
+        "state": "Look at the state, and edit it",
+        "version": "Show the version of iacengine",
+    },
+}
+
+VERBS: Final[dict[str, str]] = {verb: text for section in SECTIONS.values() for verb, text in section.items()}
