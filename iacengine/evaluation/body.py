@@ -27,7 +27,7 @@ from iacengine.lang.values import (
     unmark,
 )
 from iacengine.schema import Block, NestedBlock, Nesting
-from iacengine.schema.values import conform
+from iacengine.schema.values import check
 
 _META = frozenset({"timeouts", "//"})
 
@@ -35,14 +35,9 @@ _META = frozenset({"timeouts", "//"})
 def evaluate_body(raw: Mapping[str, Any], block: Block, scope: AnyScope, origin: Origin) -> Value:
     """The object a body comes to, conforming to the block. Raises DiagnosticsError with all that does not fit."""
     value = _body(raw, block, scope, origin)
-    conformed, problems = conform(value, block)
-    if problems:
-        raise DiagnosticsError(
-            *(
-                error(problem.summary, problem.detail, remedy=problem.remedy).at(*locate(origin, problem.path))
-                for problem in problems
-            )
-        )
+    conformed, findings = check(value, block)
+    if findings:
+        raise DiagnosticsError(*(found.diagnostic().at(*locate(origin, found.path)) for found in findings))
     return conformed
 
 

@@ -1,0 +1,196 @@
+"""Planning one managed object: from its desired body and its prior to a change.
+
+`prepare` evaluates the body into a request to the provider; `decide` reads the answer. In between the provider plans,
+many objects at once. A replacement is planned twice: the second time as if there were nothing yet. No I/O here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from iacengine.addresses import ProviderReference, ResourceInstance
+from iacengine.config.model import ResourceBlock
+from iacengine.evaluation.body import evaluate_body
+from iacengine.evaluation.ignored import ignore_changes
+from iacengine.evaluation.scope import AnyScope
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, is_wholly_known, same
+from iacengine.plan.model import Action, Change, Reason
+from iacengine.plan.prior import PriorObject
+from iacengine.provider.protocol import PlanRequest, PlanResponse
+from iacengine.schema import Path, Schema
+from iacengine.schema.proposed import proposed_new
+from iacengine.schema.values import get_path, mark_paths, mark_with_paths, schema_marks, unmark_with_paths
+
+PathMarks = tuple[tuple[Path, frozenset[str]], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Desired:
+    """One object as its configuration wants it, and what there is.
+
+    `config` is the evaluated body, unmarked; `marks` where it was marked. `trigger`: a replace_triggered_by fired.
+    """
+
+    address: ResourceInstance
+    block: ResourceBlock
+    provider: ProviderReference
+    schema: Schema
+    config: Value
+    marks: PathMarks
+    prior: PriorObject | None
+    create_before_destroy: bool
+    dependencies: tuple[str, ...]
+    forced: bool = False
+    trigger: bool = False
+    import_id: str | None = None
+    previous_address: ResourceInstance | None = None
+
+    @property
+    def is_tainted(self) -> bool:
+        return self.prior is not None and self.prior.stored.tainted
+
+
+def evaluate_config(block: ResourceBlock, schema: Schema, scope: AnyScope) -> tuple[Value, PathMarks]:
+    """The body of a resource as an unmarked object of its schema, and where it was marked."""
+    return unmark_with_paths(evaluate_body(block.body, schema.block, scope, block.origin))
+
+
+def prepare(desired: Desired) -> PlanRequest:
+    """What to ask the provider first: a tainted object counts as absent."""
+    prior = None if desired.prior is None or desired.is_tainted else desired.prior
+    return request_for(desired, prior)
+
+
+def request_for(desired: Desired, prior: PriorObject | None) -> PlanRequest:
+    block = desired.schema.block
+    config = desired.config
+    before = prior.value if prior is not None else None
+    if before is not None and desired.block.lifecycle.ignore_changes != ():
+        config = ignore_changes(config, before, desired.block.lifecycle.ignore_changes)
+    return PlanRequest(
+        desired.address.resource.type,
+        before,
+        config,
+        proposed_new(block, before, config),
+        prior.stored.private if prior is not None else None,
+    )
+
+
+def replace_paths(request: PlanRequest, response: PlanResponse) -> tuple[Path, ...]:
+    """Of the paths that force replacement, those whose value changes (or may change)."""
+    if not response.requires_replace or request.prior is None:
+        return ()
+    paths = []
+    for path in response.requires_replace:
+        before, after = get_path(request.prior, path), get_path(response.planned, path)
+        if not same(before, after) or any_inside(after, lambda inner: inner.__class__ is Unknown):
+            paths.append(path)
+    return tuple(paths)
+
+
+def must_replace(desired: Desired, request: PlanRequest, response: PlanResponse) -> bool:
+    """True when the provider has to be asked again, as if nothing were there."""
+    if request.prior is None:
+        return False
+    return desired.forced or desired.trigger or bool(replace_paths(request, response))
+
+
+def decide(
+    desired: Desired,
+    request: PlanRequest,
+    response: PlanResponse,
+    again: PlanResponse | None,
+) -> Change:
+    """The change of one object from the provider's answer (`again`: the answer for a replacement)."""
+    final = again or response
+    planned = _remark(desired, final.planned)
+    prior = desired.prior
+    action, reason = Action.CREATE, None
+    paths: tuple[Path, ...] = ()
+    if desired.is_tainted:
+        action, reason = _replacement(desired), Reason.REPLACE_BECAUSE_TAINTED
+    elif again is not None:
+        action, paths = _replacement(desired), replace_paths(request, response)
+        if desired.trigger:
+            reason = Reason.REPLACE_BY_TRIGGERS
+        elif desired.forced:
+            reason = Reason.REPLACE_BY_REQUEST
+        else:
+            reason = Reason.REPLACE_BECAUSE_CANNOT_UPDATE
+    elif prior is not None:
+        unchanged = same(prior.value, response.planned) and _same_marks(prior, planned)
+        action = Action.NO_OP if unchanged else Action.UPDATE
+    change = Change(
+        address=desired.address,
+        provider=str(desired.provider),
+        action=action,
+        before=prior.marked if prior is not None else None,
+        after=planned,
+        reason=reason,
+        previous_address=desired.previous_address,
+        prior=prior.stored if prior is not None else None,
+        config=mark_with_paths(desired.config, desired.marks),
+        body_unknown=not is_wholly_known(desired.config),
+        replace_paths=paths,
+        import_id=desired.import_id,
+        planned_private=final.private,
+        schema_version=desired.schema.version,
+        dependencies=desired.dependencies,
+        create_before_destroy=desired.create_before_destroy,
+    )
+    _refuse_forbidden_destroy(desired, change)
+    return change
+
+
+def _replacement(desired: Desired) -> Action:
+    return Action.CREATE_THEN_DELETE if desired.create_before_destroy else Action.REPLACE
+
+
+def _remark(desired: Desired, planned: Value) -> Value:
+    """The planned object with the marks of its configuration and its schema."""
+    by_schema = schema_marks(planned, desired.schema.block)
+    if by_schema:
+        planned = mark_paths(planned, by_schema, SENSITIVE)
+    return mark_with_paths(planned, desired.marks) if desired.marks else planned
+
+
+def _same_marks(prior: PriorObject, planned: Value) -> bool:
+    _, marks = unmark_with_paths(planned)
+    return {path for path, names in marks if SENSITIVE in names} == set(_present(prior))
+
+
+def _present(prior: PriorObject) -> list[Path]:
+    _, marks = unmark_with_paths(prior.marked)
+    return [path for path, _ in marks]
+
+
+def _refuse_forbidden_destroy(desired: Desired, change: Change) -> None:
+    if not change.action.is_replace:
+        return
+    prior = change.prior
+    if desired.block.lifecycle.prevent_destroy or (prior is not None and prior.protected):
+        raise forbidden_destroy(change.address, protected=not desired.block.lifecycle.prevent_destroy)
+
+
+def forbidden_destroy(address: ResourceInstance, *, protected: bool) -> DiagnosticsError:
+    """The refusal to delete an object that must not be deleted."""
+    why = "it is protected in state" if protected else "its block has lifecycle.prevent_destroy set"
+    remedy = (
+        f"Run `iac state unprotect {address}` first."
+        if protected
+        else "Take prevent_destroy out of the block, or leave this object out with --exclude."
+    )
+    return DiagnosticsError(
+        error(
+            "Instance cannot be destroyed",
+            f"The plan would delete {address}, but {why}.",
+            remedy=remedy,
+            address=str(address),
+        )
+    )
+
+
+def as_unchanged(change: Change) -> Change:
+    """The change taken back to none: what is there stays (targets left it out)."""
+    return replace(change, action=Action.NO_OP, after=change.before, reason=None, replace_paths=())

@@ -1,0 +1,25 @@
+"""What is asked of the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iacengine.addresses import ResourceInstance, Target
+from iacengine.plan.model import PlanMode
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequestOptions:
+    """`targets` and `excludes` narrow the plan; `replace` forces replacements. `timestamp` is RFC 3339 in UTC."""
+
+    mode: PlanMode = PlanMode.NORMAL
+    targets: tuple[Target, ...] = ()
+    excludes: tuple[Target, ...] = ()
+    replace: tuple[Target, ...] = ()
+    refresh: bool = True
+    on_failure: str = "pause"
+    timestamp: str = ""
+    parallelism: int = 32
+
+    def forces_replacement(self, address: ResourceInstance) -> bool:
+        return any(target.contains(address) for target in self.replace)

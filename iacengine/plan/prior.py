@@ -1,0 +1,48 @@
+"""The stored object as the planner sees it: decoded by its schema, upgraded, marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from iacengine.lang.values import SENSITIVE, Value
+from iacengine.provider.protocol import Provider
+from iacengine.schema import Block, Path, Schema
+from iacengine.schema.values import decode, encode, mark_paths, marked_paths, schema_marks, unmark_with_paths
+from iacengine.state.model import ResourceObject
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriorObject:
+    """A stored object and its value (unmarked); `marks` are its sensitive paths."""
+
+    stored: ResourceObject
+    value: Value
+    marks: tuple[Path, ...] = ()
+
+    @property
+    def marked(self) -> Value:
+        return mark_paths(self.value, self.marks, SENSITIVE) if self.marks else self.value
+
+
+def open_stored(stored: ResourceObject, schema: Schema, provider: Provider) -> PriorObject:
+    """Decode a stored object, after the provider has upgraded it when it is of an older schema version."""
+    if stored.schema_version < schema.version:
+        raw = provider.upgrade(stored.address.resource.type, stored.schema_version, stored.attributes)
+        stored = replace(stored, attributes=raw, schema_version=schema.version)
+    value = decode(stored.attributes, schema.block)
+    marks = stored.sensitive_paths
+    by_schema = schema_marks(value, schema.block)
+    if by_schema:
+        marks = tuple(dict.fromkeys((*marks, *by_schema)))
+    return PriorObject(stored, value, marks)
+
+
+def stored_value(value: Value, block: Block) -> tuple[dict[str, object], tuple[Path, ...]]:
+    """A marked, wholly known object as it is stored: JSON attributes, and its sensitive paths in order."""
+    plain, marks = unmark_with_paths(value)
+    paths = tuple(path for path, names in marks if SENSITIVE in names)
+    return encode(plain, block), tuple(sorted(paths, key=str))
+
+
+def sensitive_paths(value: Value) -> tuple[Path, ...]:
+    return tuple(path for path, names in marked_paths(value) if SENSITIVE in names)

@@ -1,0 +1,82 @@
+"""The providers of one run: made when first needed, configured once each, closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iacengine.addresses import Mode, ProviderReference
+from iacengine.foundation.diagnostics import Diagnostic, failure
+from iacengine.lang.values import Value
+from iacengine.provider.protocol import ConfigureContext, Provider, ProviderPlugin, ProviderSchema
+from iacengine.schema import Schema
+
+FindPlugin = Callable[[str], ProviderPlugin]
+
+
+class Providers:
+    """Provider processes and objects by configuration. Not thread-safe: the thread that plans or applies owns it."""
+
+    def __init__(self, find_plugin: FindPlugin, context: ConfigureContext) -> None:
+        self._find_plugin = find_plugin
+        self._context = context
+        self._unconfigured: dict[str, Provider] = {}
+        self._schemas: dict[str, ProviderSchema] = {}
+        self._configured: dict[ProviderReference, Provider] = {}
+        self._made: list[Provider] = []
+
+    def _make(self, source: str) -> Provider:
+        provider = self._find_plugin(source).create()
+        self._made.append(provider)
+        return provider
+
+    def schema(self, source: str) -> ProviderSchema:
+        """What the provider of a source address offers. Raises DiagnosticsError when there is no such provider."""
+        found = self._schemas.get(source)
+        if found is None:
+            provider = self._unconfigured[source] = self._make(source)
+            found = self._schemas[source] = provider.schema()
+        return found
+
+    def resource_schema(self, source: str, mode: Mode, type_: str) -> Schema | None:
+        """The schema of a resource type, data source or ephemeral resource; None when the provider has none."""
+        schema = self.schema(source)
+        match mode:
+            case Mode.MANAGED:
+                return schema.resources.get(type_)
+            case Mode.DATA:
+                return schema.data_sources.get(type_)
+            case Mode.EPHEMERAL:
+                return schema.ephemeral_resources.get(type_)
+
+    def unconfigured(self, source: str) -> Provider:
+        """A provider that may be asked for schemas and validation only."""
+        self.schema(source)
+        return self._unconfigured[source]
+
+    def configure(self, reference: ProviderReference, config: Value) -> tuple[Diagnostic, ...]:
+        """Configure the provider of a reference. The first configuration of a source takes the one already made."""
+        self.schema(reference.source)
+        taken = any(provider is self._unconfigured[reference.source] for provider in self._configured.values())
+        provider = self._make(reference.source) if taken else self._unconfigured[reference.source]
+        self._configured[reference] = provider
+        return (*provider.validate_provider(config), *provider.configure(config, self._context))
+
+    def is_configured(self, reference: ProviderReference) -> bool:
+        return reference in self._configured
+
+    def configured(self, reference: ProviderReference) -> Provider:
+        """The configured provider of a reference."""
+        found = self._configured.get(reference)
+        if found is None:
+            raise failure("Provider not configured", f"{reference} is needed, but it was never configured.")
+        return found
+
+    def stop(self) -> None:
+        """Ask every running operation to end soon."""
+        for provider in self._made:
+            provider.stop()
+
+    def close(self) -> None:
+        """Close every provider, the last made first."""
+        while self._made:
+            self._made.pop().close()
