@@ -65,7 +65,7 @@ def _merge_blocks(nesting: Nesting, block: Block, prior: Value, config: Value) -
     if config.__class__ is Unknown:
         return config
     if nesting is Nesting.GROUP or nesting is Nesting.SINGLE:
-        return config if is_null(config) and nesting is Nesting.SINGLE else _merge_one(block, prior, config)
+        return config if is_null(config) and nesting is Nesting.SINGLE else merge_one(block, prior, config)
     return _merge_many(nesting, block, prior, config)
 
 
@@ -73,11 +73,12 @@ def _merge_nested(nested: NestedObject, prior: Value, config: Value) -> Value:
     if config.__class__ is Unknown or is_null(config):
         return config
     if nested.nesting is Nesting.SINGLE or nested.nesting is Nesting.GROUP:
-        return _merge_one(nested, prior, config)
+        return merge_one(nested, prior, config)
     return _merge_many(nested.nesting, nested, prior, config)
 
 
-def _merge_one(shape: Shape, prior: Value, config: Value) -> Value:
+def merge_one(shape: Shape, prior: Value, config: Value) -> Value:
+    """The merge of one block, or one member of an attribute of nested type."""
     if isinstance(shape, NestedObject):
         if is_null(config) or config.__class__ is Unknown:
             return config
@@ -94,14 +95,14 @@ def _merge_many(nesting: Nesting, shape: Shape, prior: Value, config: Value) -> 
         items = list(config)
         for index, item in enumerate(items):
             if prior.__class__ is Unknown:
-                items[index] = _merge_one(shape, Unknown(), item)
+                items[index] = merge_one(shape, Unknown(), item)
             elif not is_null(prior) and index < len(prior):
-                items[index] = _merge_one(shape, (prior if prior.__class__ is tuple else prior.items)[index], item)
+                items[index] = merge_one(shape, (prior if prior.__class__ is tuple else prior.items)[index], item)
         return tuple(items) if config.__class__ is tuple else ListValue(config.element_type, items)
     if nesting is Nesting.MAP:
         before = _entries(prior)
         entries = {
-            key: _merge_one(shape, before[key], item) if key in before else item
+            key: merge_one(shape, before[key], item) if key in before else item
             for key, item in _entries(config).items()
         }
         return entries if config.__class__ is dict else MapValue(config.element_type, entries)
@@ -115,20 +116,22 @@ def _entries(value: Value) -> Mapping[str, Value]:
 
 
 def _merge_set(shape: Shape, prior: Value, config: SetValue) -> Value:
-    """Each configured element takes the first prior one, not taken yet, that it could have become.
-
-    Where nothing inside is computed there is nothing to take, and large sets cost nothing.
-    """
     if not any(attribute.computed for attribute in _attributes_within(shape)):
         return config
+    items = [merge_one(shape, found, item) for found, item in pair_set(shape, prior, config)]
+    return make_set(config.element_type, items)
+
+
+def pair_set(shape: Shape, prior: Value, config: SetValue) -> list[tuple[Value, Value]]:
+    """Each configured element with the first prior one, not taken yet, that it could have become, or with None."""
     fixed = [
         name for name, attribute in shape.attributes.items() if is_primitive(attribute.type) and not attribute.computed
     ]
     candidates: dict[tuple[Value, ...], list[Value]] = {}
-    if not is_null(prior) and prior.__class__ is not Unknown:
+    if prior.__class__ is SetValue:
         for item in prior.items:
             candidates.setdefault(_key(item, fixed), []).append(item)
-    items: list[Value] = []
+    pairs: list[tuple[Value, Value]] = []
     for item in config.items:
         found: Value = None
         alternatives = candidates.get(_key(item, fixed), [])
@@ -136,8 +139,8 @@ def _merge_set(shape: Shape, prior: Value, config: SetValue) -> Value:
             if could_become(shape, candidate, item):
                 found = alternatives.pop(index)
                 break
-        items.append(_merge_one(shape, found, item))
-    return make_set(config.element_type, items)
+        pairs.append((found, item))
+    return pairs
 
 
 def _key(item: Value, fixed: list[str]) -> tuple[Value, ...]:
