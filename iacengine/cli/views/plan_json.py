@@ -1,0 +1,153 @@
+"""A plan as `iac show --json PLAN` prints it: Terraform's plan representation, format 1.2.
+
+https://developer.hashicorp.com/terraform/internals/json-format#plan-representation. Sensitive values stand in it as
+they are, marked by `before_sensitive` and `after_sensitive`: tools that check a plan need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from iacengine.addresses import Mode, ResourceInstance
+from iacengine.cli.views.checks_json import checks_json
+from iacengine.cli.views.configuration_json import configuration_json
+from iacengine.cli.views.state_json import Schemas, module_tree, provider_name, resource_head, state_json
+from iacengine.cli.views.value_json import ABSENT, change_json, json_of, sensitive_of, unknown_of
+from iacengine.foundation.version import TERRAFORM_VERSION
+from iacengine.lang.types import type_to_json
+from iacengine.lang.values import Value, is_wholly_known, type_of
+from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode
+from iacengine.schema import Path
+
+_GONE = (Action.DELETE, Action.FORGET)
+
+
+def plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
+    """The whole document."""
+    document: dict[str, Any] = {"format_version": "1.2", "terraform_version": TERRAFORM_VERSION}
+    variables = {name: _variable(plan.variables[name]) for name in sorted(plan.variables)}
+    if variables:
+        document["variables"] = variables
+    document["planned_values"] = _planned_values(plan, schemas)
+    drift = [
+        change
+        for change in plan.drift
+        if change.action is not Action.NO_OP or plan.mode is PlanMode.REFRESH_ONLY or change.previous_address
+    ]
+    if drift:
+        document["resource_drift"] = _changes(drift)
+    changes = _changes(plan.changes)
+    if changes:
+        document["resource_changes"] = changes
+    if plan.outputs:
+        document["output_changes"] = {name: _output(change) for name, change in sorted(plan.outputs.items())}
+    if not plan.prior_state.is_empty:
+        document["prior_state"] = state_json(plan.prior_state, schemas)
+    document["configuration"] = configuration_json(plan.configuration, schemas)
+    if plan.relevant_attributes:
+        document["relevant_attributes"] = [
+            {"resource": resource, "attribute": list(path)} for resource, path in plan.relevant_attributes
+        ]
+    if plan.checks:
+        document["checks"] = checks_json(plan.checks)
+    document["timestamp"] = plan.timestamp
+    document["applyable"] = plan.applyable
+    document["complete"] = not plan.targets and not plan.excludes
+    document["errored"] = any(diagnostic.is_error for diagnostic in plan.diagnostics)
+    return document
+
+
+def _variable(value: Value) -> dict[str, Any]:
+    known = json_of(value)
+    return {} if known is ABSENT else {"value": known}
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    shown = [_change(change) for change in changes if not _is_silent(change)]
+    shown.sort(key=lambda entry: (entry.get("module_address", ""), entry["address"], entry.get("deposed", "")))
+    return shown
+
+
+def _is_silent(change: Change) -> bool:
+    """Data sources that are not read, or no longer wanted, are no changes."""
+    return change.address.resource.mode is not Mode.MANAGED and change.action is not Action.READ
+
+
+def _change(change: Change) -> dict[str, Any]:
+    entry = resource_head(change.address)
+    head: dict[str, Any] = {"address": entry.pop("address")}
+    if change.previous_address is not None and change.previous_address != change.address:
+        head["previous_address"] = str(change.previous_address)
+    if change.address.module.steps:
+        head["module_address"] = str(change.address.module)
+    entry = head | entry
+    entry["provider_name"] = provider_name(change.provider)
+    if change.deposed:
+        entry["deposed"] = change.deposed
+    details: dict[str, Any] = {"actions": list(change.action.operations)}
+    details |= change_json(change.before, change.after)
+    if change.replace_paths:
+        details["replace_paths"] = [list(path) for path in sorted(change.replace_paths, key=_path_order)]
+    if change.import_id is not None:
+        details["importing"] = {"id": change.import_id}
+    entry["change"] = details
+    if change.reason is not None:
+        entry["action_reason"] = change.reason.value
+    return entry
+
+
+def _path_order(path: Path) -> list[tuple[bool, str | int]]:
+    return [(isinstance(step, int), step) for step in path]
+
+
+def _output(change: OutputChange) -> dict[str, Any]:
+    """Terraform knows one flag for both sides: sensitive before or after."""
+    shown: dict[str, Any] = {"actions": list(change.action.operations), "before": json_of(change.before)}
+    known = json_of(change.after)
+    if known is not ABSENT:
+        shown["after"] = known
+    shown["after_unknown"] = False if is_wholly_known(change.after) else unknown_of(change.after)
+    shown["before_sensitive"] = shown["after_sensitive"] = change.sensitive
+    return shown
+
+
+# --- planned values -------------------------------------------------------------------------------------------------
+
+
+def _planned_values(plan: Plan, schemas: Schemas) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    outputs = {
+        name: _planned_output(change)
+        for name, change in sorted(plan.outputs.items())
+        if change.action is not Action.DELETE
+    }
+    if outputs:
+        values["outputs"] = outputs
+    kept = [change for change in plan.changes if change.action not in _GONE and not change.deposed]
+    kept = [change for change in kept if not _is_silent(change)]
+    kept.sort(key=lambda change: str(change.address))
+    values["root_module"] = module_tree(_planned(change, schemas) for change in kept)
+    return values
+
+
+def _planned_output(change: OutputChange) -> dict[str, Any]:
+    shown: dict[str, Any] = {"sensitive": change.sensitive}
+    if is_wholly_known(change.after):
+        shown["type"] = type_to_json(type_of(change.after))
+        shown["value"] = json_of(change.after)
+    return shown
+
+
+def _planned(change: Change, schemas: Schemas) -> tuple[ResourceInstance, dict[str, Any]]:
+    resource = change.address.resource
+    schema = schemas(change.provider, resource.mode, resource.type)
+    entry = resource_head(change.address)
+    entry["provider_name"] = provider_name(change.provider)
+    entry["schema_version"] = schema.version if schema is not None else change.schema_version
+    entry["values"] = json_of(change.after)
+    entry["sensitive_values"] = sensitive_of(change.after)
+    return change.address, entry

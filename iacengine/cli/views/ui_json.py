@@ -1,0 +1,224 @@
+"""Terraform's machine-readable UI, version 1.2: one JSON object a line while a command runs.
+
+https://developer.hashicorp.com/terraform/internals/machine-readable-ui. Objects are refreshed many at once here, so
+`refresh_start` and `refresh_complete` speak of a resource type: `addr` is the type and `total` says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from iacengine.addresses import Mode, ResourceInstance, key_text
+from iacengine.cli.views import phrases
+from iacengine.cli.views.diagnostic_json import diagnostic_json
+from iacengine.cli.views.state_json import output_value
+from iacengine.cli.views.value_json import dumps, json_of
+from iacengine.foundation.diagnostics import Diagnostic
+from iacengine.foundation.version import TERRAFORM_VERSION, VERSION
+from iacengine.plan.events import (
+    Event,
+    Recovered,
+    RefreshFinished,
+    RefreshStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+    Warned,
+)
+from iacengine.plan.model import Action, Change, ChangeCounts, Plan, PlanMode
+from iacengine.state.model import OutputState
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+class UiLines:
+    """Writes the lines. `write` gets one line of text with its newline; `now` gives RFC 3339 times."""
+
+    def __init__(self, write: Callable[[str], object], *, now: Callable[[], str] = utc_now) -> None:
+        self._write = write
+        self._now = now
+
+    def line(self, kind: str, message: str, *, level: str = "info", **fields: Any) -> None:
+        """One line of a type that is not among the others here."""
+        entry = {
+            "@level": level,
+            "@message": message,
+            "@module": "terraform.ui",
+            "@timestamp": self._now(),
+            **fields,
+            "type": kind,
+        }
+        self._write(dumps(entry).decode() + "\n")
+
+    def version(self) -> None:
+        self.line("version", f"iacengine {VERSION}", terraform=TERRAFORM_VERSION, iacengine=VERSION, ui="1.2")
+
+    def diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
+        for diagnostic in sorted(diagnostics, key=lambda one: one.is_error):
+            level, word = ("error", "Error") if diagnostic.is_error else ("warn", "Warning")
+            message = f"{word}: {diagnostic.summary}"
+            self.line("diagnostic", message, level=level, diagnostic=diagnostic_json(diagnostic))
+
+    # --- planning -----------------------------------------------------------------------------------------------
+
+    def plan(self, plan: Plan) -> None:
+        """Drift, changes, the summary and the outputs of a plan."""
+        for change in plan.drift:
+            if change.action is not Action.NO_OP or plan.mode is PlanMode.REFRESH_ONLY:
+                action = "move" if change.action is Action.NO_OP else phrases.UI_ACTION[change.action]
+                message = f"{change.address}: Drift detected ({action})"
+                self.line("resource_drift", message, change=_change_json(change, action, with_reason=False))
+        self.planned_changes(plan)
+        counts = plan.counts()
+        self.line("change_summary", phrases.planned_summary(counts), changes=counts_json(counts, "plan"))
+        if plan.outputs:
+            outputs = {
+                name: {"sensitive": output.sensitive, "action": phrases.UI_ACTION[output.action]}
+                for name, output in sorted(plan.outputs.items())
+            }
+            self.line("outputs", f"Outputs: {len(outputs)}", outputs=outputs)
+
+    def planned_changes(self, plan: Plan) -> None:
+        for change in plan.changes:
+            action = _ui_action(change)
+            if action == "noop" or (action == "delete" and change.address.resource.mode is Mode.DATA):
+                continue
+            message = f"{change.address}: Plan to {action}"
+            self.line("planned_change", message, change=_change_json(change, action, with_reason=True))
+
+    # --- running ------------------------------------------------------------------------------------------------
+
+    def event(self, event: Event) -> None:
+        """The line of an event."""
+        match event:
+            case StepStarted():
+                self._started(event)
+            case StepFinished():
+                self._finished(event)
+            case StepFailed():
+                message = f"{event.address}: {phrases.ERRORED[event.operation]} after {int(event.elapsed)}s"
+                self.line("apply_errored", message, hook=_hook(event) | {"elapsed_seconds": int(event.elapsed)})
+            case StepSkipped():
+                message = f"{event.address}: Skipped: {event.because}"
+                self.line("apply_skipped", message, hook=_hook(event) | {"because": event.because})
+            case RefreshStarted() | RefreshFinished():
+                done = isinstance(event, RefreshFinished)
+                resource = {
+                    "addr": event.type,
+                    "module": "",
+                    "resource": event.type,
+                    "implied_provider": event.type.partition("_")[0],
+                    "resource_type": event.type,
+                    "resource_name": "",
+                    "resource_key": None,
+                }
+                message = f"{event.type}: " + ("Refresh complete" if done else f"Refreshing state... [{event.total}]")
+                hook = {"resource": resource, "total": event.total}
+                self.line("refresh_complete" if done else "refresh_start", message, hook=hook)
+            case Recovered():
+                message = f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
+                hook = {"resource": resource_json(event.address), "action": event.operation.value}
+                self.line("recovered", message, hook=hook | {"outcome": event.outcome})
+            case Warned():
+                self.diagnostics([event.diagnostic])
+
+    def still_running(self, event: StepStarted, elapsed: int) -> None:
+        """`elapsed` in whole seconds."""
+        if event.operation.value == "forget":
+            return
+        id_ = f"id={event.id}, " if event.id else ""
+        message = f"{event.address}: {phrases.RUNNING[event.operation]} [{id_}{elapsed}s elapsed]"
+        self.line("apply_progress", message, hook=_hook(event) | _id(event.id) | {"elapsed_seconds": elapsed})
+
+    def _started(self, event: StepStarted) -> None:
+        if event.operation.value == "forget":
+            return
+        suffix = f" [id={event.id}]" if event.id and event.operation.value != "create" else ""
+        deposed = f" (deposed object {event.deposed})" if event.deposed else ""
+        message = f"{event.address}{deposed}: {phrases.STARTED[event.operation]}{suffix}"
+        id_ = {} if event.operation.value == "create" else _id(event.id)
+        self.line("apply_start", message, hook=_hook(event) | id_)
+
+    def _finished(self, event: StepFinished) -> None:
+        if event.operation.value == "forget":
+            return
+        gone = event.operation.value == "delete"
+        suffix = f" [id={event.id}]" if event.id and not gone else ""
+        deposed = f" (deposed object {event.deposed})" if event.deposed else ""
+        message = f"{event.address}{deposed}: {phrases.FINISHED[event.operation]} after {int(event.elapsed)}s{suffix}"
+        hook = _hook(event) | ({} if gone else _id(event.id)) | {"elapsed_seconds": int(event.elapsed)}
+        self.line("apply_complete", message, hook=hook)
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def applied(self, counts: ChangeCounts, *, operation: str, complete: bool = True) -> None:
+        """`operation` is apply or destroy."""
+        message = phrases.applied_summary(counts, destroyed=operation == "destroy", complete=complete)
+        self.line("change_summary", message, changes=counts_json(counts, operation))
+
+    def outputs(self, outputs: Mapping[str, OutputState], *, show_sensitive: bool = False) -> None:
+        shown = {}
+        for name, output in sorted(outputs.items()):
+            shown[name] = {"sensitive": output.sensitive, "type": output.type}
+            if show_sensitive or not output.sensitive:
+                shown[name]["value"] = json_of(output_value(output))
+        self.line("outputs", f"Outputs: {len(shown)}", outputs=shown)
+
+
+def counts_json(counts: ChangeCounts, operation: str) -> dict[str, Any]:
+    return {
+        "add": counts.add,
+        "change": counts.change,
+        "import": counts.imported,
+        "remove": counts.remove,
+        "operation": operation,
+    }
+
+
+def resource_json(address: ResourceInstance) -> dict[str, Any]:
+    """An address and its parts."""
+    resource = address.resource
+    local = f"{resource}{key_text(address.key)}"
+    module = str(address.module) if address.module.steps else ""
+    return {
+        "addr": f"{module}.{local}" if module else local,
+        "module": module,
+        "resource": local,
+        "implied_provider": "terraform" if resource.type.startswith("terraform") else resource.type.partition("_")[0],
+        "resource_type": resource.type,
+        "resource_name": resource.name,
+        "resource_key": address.key,
+    }
+
+
+def _hook(event: StepStarted | StepFinished | StepFailed | StepSkipped) -> dict[str, Any]:
+    return {"resource": resource_json(event.address), "action": event.operation.value}
+
+
+def _id(value: str | None) -> dict[str, str]:
+    return {"id_key": "id", "id_value": value} if value else {}
+
+
+def _ui_action(change: Change) -> str:
+    if change.action is Action.NO_OP:
+        if change.previous_address is not None:
+            return "move"
+        return "import" if change.import_id is not None else "noop"
+    return phrases.UI_ACTION[change.action]
+
+
+def _change_json(change: Change, action: str, *, with_reason: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"resource": resource_json(change.address)}
+    if change.previous_address is not None and change.previous_address != change.address:
+        shown["previous_resource"] = resource_json(change.previous_address)
+    shown["action"] = action
+    if with_reason and change.reason is not None:
+        shown["reason"] = phrases.UI_REASON.get(change.reason, change.reason.value)
+    if change.import_id is not None:
+        shown["importing"] = {"id": change.import_id}
+    return shown
