@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable
 
@@ -39,8 +40,7 @@ def write_atomically(
     moment at which nothing has changed; what it raises stops the write.
     """
     folder, name = os.path.split(path)
-    prefix = _temporary_prefix(folder, name)
-    fresh, kept = (f"{prefix}{os.urandom(6).hex()}.tmp" for _ in range(2))
+    fresh, kept = (os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp") for _ in range(2))  # noqa: PTH118
     try:
         _write_new(fresh, data, disk)
         if before_replace is not None:
@@ -78,16 +78,12 @@ def _copy(source: str, target: str, disk: Disk) -> None:
             _write_new(target, data, disk)
 
 
-def _temporary_prefix(folder: str, name: str) -> str:
-    return os.path.join(folder, f".{name}.")  # noqa: PTH118 - text in, text out
-
-
 def remove_leftovers(path: str, disk: Disk = DISK) -> None:
     """Remove the temporary files that interrupted writes of this file left. Call it only while nobody writes it."""
     folder, name = os.path.split(path)
-    prefix = f".{name}."
+    temporary = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}\.tmp")
     with os.scandir(folder or ".") as entries:
-        found = [entry.path for entry in entries if entry.name.startswith(prefix) and entry.name.endswith(".tmp")]
+        found = [entry.path for entry in entries if temporary.fullmatch(entry.name)]
     for leftover in found:
         with contextlib.suppress(FileNotFoundError):
             disk.remove(leftover)

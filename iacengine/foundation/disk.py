@@ -107,6 +107,7 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "Choose a shorter path.",
     errno.EIO: "The disk reports a fault: look at the system's log, and bring the file to a sound disk.",
     errno.EMFILE: "Too many files are open: raise the limit (ulimit -n).",
+    errno.EINVAL: "Name a plain file: pipes, devices and the like cannot keep a state.",
     errno.EBUSY: "Something else holds the file: close it, then run the command again.",
 }
 
@@ -116,7 +117,7 @@ def disk_failure(problem: OSError, doing: str, path: str, intact: str = "") -> D
 
     `intact` says what was not harmed, as a sentence.
     """
-    reason = os.strerror(problem.errno) if problem.errno else str(problem)
+    reason = problem.strerror or (os.strerror(problem.errno) if problem.errno else str(problem))
     detail = f"{path}: {reason}."
     remedy = _REMEDIES.get(problem.errno or 0, "Check the path and the disk, then run the command again.")
     return failure(f"Cannot {doing}", f"{detail} {intact}" if intact else detail, remedy=remedy)

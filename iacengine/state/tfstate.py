@@ -35,7 +35,7 @@ from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceO
 
 VERSION = 4
 WRITTEN_AS = "1.0.0"
-"""The version of Terraform that exported files name as their writer: the oldest with this format, so that any reads it."""
+"""The version that exported files name as their writer: the oldest with a stable format, so that any reads them."""
 
 _DEEPEST_MARK = 6
 _CHECK_KINDS = {"output": "output_value"}
