@@ -1,7 +1,7 @@
 """Values that conform to a schema: making them, checking them, and (from the modules beside this one) storing them.
 
-In an object that conforms to a block, an attribute that is absent is plainly None; a null deeper inside an attribute
-knows its type, as everywhere in the language.
+In an object that conforms to a block, an attribute that is absent is plainly None; a null deeper inside an attribute,
+or in place of a dynamic one, knows its type, as everywhere in the language.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from iacengine.foundation.diagnostics import near_match
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.sets import make_set
-from iacengine.lang.types import BOOL, NUMBER, STRING, ObjectType, Type, friendly_name, is_primitive
+from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ObjectType, Type, friendly_name, is_primitive
 from iacengine.lang.values import (
     ListValue,
     MapValue,
@@ -174,6 +174,8 @@ def _attribute_maker(name: str, attribute: Attribute) -> _Maker:
 
     def make(value: Value, path: Path, findings: _Findings) -> Value:
         if is_null(value):
+            if type_ is DYNAMIC:
+                return value  # the type of the null is all there is to keep
             return mark(None, value.marks) if value.__class__ is Marked else None
         if unsettable:
             findings.append(

@@ -90,6 +90,13 @@ def test_a_typed_null_counts_as_absent():
     assert len(value["disk"]) == 0
 
 
+def test_a_null_in_a_dynamic_place_keeps_its_type():
+    value = conform({"name": "a", "anything": Null(NUMBER)}, SERVER)
+    assert value["anything"] == Null(NUMBER)
+    assert encode(value, SERVER)["anything"] == {"value": None, "type": "number"}
+    assert decode(encode(value, SERVER), SERVER) == value
+
+
 def test_everything_wrong_is_found_at_once():
     body = {"nmae": "a", "count": "many", "id": "x", "disk": ({}, {"size": 1}, {"size": 2, "siz": 3})}
     assert findings(body) == [
