@@ -14,12 +14,14 @@ from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.ignored import ignore_changes
 from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError, error
-from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, is_wholly_known, same
+from iacengine.lang.values import SENSITIVE, Value, is_wholly_known
 from iacengine.plan.model import Action, Change, Reason
 from iacengine.plan.prior import PriorObject
+from iacengine.provider.planning import changed
 from iacengine.provider.protocol import PlanRequest, PlanResponse
 from iacengine.schema import Path, Schema
 from iacengine.schema.proposed import proposed_new
+from iacengine.schema.unknowns import alike
 from iacengine.schema.values import get_path, mark_paths, mark_with_paths, schema_marks, unmark_with_paths
 
 PathMarks = tuple[tuple[Path, frozenset[str]], ...]
@@ -81,12 +83,11 @@ def replace_paths(request: PlanRequest, response: PlanResponse) -> tuple[Path, .
     """Of the paths that force replacement, those whose value changes (or may change)."""
     if not response.requires_replace or request.prior is None:
         return ()
-    paths = []
-    for path in response.requires_replace:
-        before, after = get_path(request.prior, path), get_path(response.planned, path)
-        if not same(before, after) or any_inside(after, lambda inner: inner.__class__ is Unknown):
-            paths.append(path)
-    return tuple(paths)
+    return tuple(
+        path
+        for path in response.requires_replace
+        if changed(get_path(request.prior, path), get_path(response.planned, path))
+    )
 
 
 def must_replace(desired: Desired, request: PlanRequest, response: PlanResponse) -> bool:
@@ -119,7 +120,7 @@ def decide(
         else:
             reason = Reason.REPLACE_BECAUSE_CANNOT_UPDATE
     elif prior is not None:
-        unchanged = same(prior.value, response.planned) and _same_marks(prior, planned)
+        unchanged = alike(prior.value, response.planned) and _same_marks(prior, planned)
         action = Action.NO_OP if unchanged else Action.UPDATE
     change = Change(
         address=desired.address,

@@ -1,0 +1,190 @@
+"""`moved` blocks, and the moves implied by adding or removing `count`: stored objects change their address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from iacengine.addresses import InstanceKey, ModuleInstance, ModulePath, ResourceInstance, Target
+from iacengine.config.model import Configuration, Moved
+from iacengine.config.source import locate
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
+from iacengine.state.model import ObjectKey, ResourceObject, State
+
+
+@dataclass(slots=True, eq=False)
+class Moves:
+    """The state after all moves; `origins` tells where an object came from, `changes` how the stored state differs."""
+
+    state: State
+    origins: dict[ResourceInstance, ResourceInstance] = field(default_factory=dict)
+    changes: dict[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Statement:
+    """One move, seen from the module that declares it."""
+
+    module: ModulePath
+    moved: Moved
+
+    def destination(self, address: ResourceInstance) -> ResourceInstance | None:
+        """Where the statement takes an address; None when it does not concern it."""
+        depth = len(self.module)
+        steps = address.module.steps
+        if address.module.path[:depth] != self.module:
+            return None
+        source, target = self.moved.source, self.moved.destination
+        prefix, rest = steps[:depth], steps[depth:]
+        if source.resource is None:
+            return self._module_destination(address, prefix, rest, source, target)
+        if rest != source.module.steps or address.resource != source.resource:
+            return None
+        whole = not source.keyed and not target.keyed
+        if not whole and address.key != source.key:
+            return None
+        assert target.resource is not None
+        key: InstanceKey = address.key if whole else target.key
+        return ResourceInstance(ModuleInstance(prefix + target.module.steps), target.resource, key)
+
+    def _module_destination(
+        self,
+        address: ResourceInstance,
+        prefix: tuple[tuple[str, InstanceKey], ...],
+        rest: tuple[tuple[str, InstanceKey], ...],
+        source: Target,
+        target: Target,
+    ) -> ResourceInstance | None:
+        length = len(source.module.steps)
+        if len(rest) < length or rest[: length - 1] != source.module.steps[:-1]:
+            return None
+        name, key = source.module.steps[-1]
+        at, at_key = rest[length - 1]
+        whole = not source.keyed and not target.keyed
+        if name != at or (not whole and key != at_key):
+            return None
+        *outer, (new_name, new_key) = target.module.steps
+        moved = (*prefix, *outer, (new_name, at_key if whole else new_key), *rest[length:])
+        return ResourceInstance(ModuleInstance(moved), address.resource, address.key)
+
+
+def move_objects(configuration: Configuration, state: State) -> Moves:
+    """Carry out every move that applies. A move onto an existing object is left undone, with a warning.
+
+    Raises DiagnosticsError when moves contradict each other or go round in a circle.
+    """
+    statements = [_Statement(module.path, moved) for module in configuration.modules.values() for moved in module.moved]
+    if statements:
+        _check(statements)
+    table: dict[ResourceInstance, list[ResourceObject]] = {}
+    for found in state.objects.values():
+        table.setdefault(found.address, []).append(found)
+    origins: dict[ResourceInstance, ResourceInstance] = {}
+    blocked: list[tuple[ResourceInstance, ResourceInstance]] = []
+    for statement in _ordered(statements):
+        _carry_out(statement, table, origins, blocked)
+    _implied(configuration, table, origins)
+    if not origins and not blocked:
+        return Moves(state)
+    objects = {moved.key: moved for address, here in table.items() for moved in _at(address, here)}
+    changes: dict[ObjectKey, ResourceObject | None] = {key: None for key in state.objects if key not in objects}
+    changes.update({key: found for key, found in objects.items() if state.objects.get(key) is not found})
+    return Moves(state.with_objects(changes), origins, changes, _warnings(blocked))
+
+
+def _at(address: ResourceInstance, found: list[ResourceObject]) -> Iterator[ResourceObject]:
+    for each in found:
+        yield each if each.address == address else each.moved_to(address)
+
+
+def _carry_out(
+    statement: _Statement,
+    table: dict[ResourceInstance, list[ResourceObject]],
+    origins: dict[ResourceInstance, ResourceInstance],
+    blocked: list[tuple[ResourceInstance, ResourceInstance]],
+) -> None:
+    found = [(address, statement.destination(address)) for address in table]
+    for address, destination in found:
+        if destination is None or destination == address:
+            continue
+        if destination in table:
+            blocked.append((address, destination))
+            continue
+        table[destination] = table.pop(address)
+        origins[destination] = origins.pop(address, address)
+
+
+def _implied(
+    configuration: Configuration,
+    table: dict[ResourceInstance, list[ResourceObject]],
+    origins: dict[ResourceInstance, ResourceInstance],
+) -> None:
+    """`a` and `a[0]` are the same object when `count` comes or goes."""
+    for address in list(table):
+        if address.key not in (None, 0) or isinstance(address.key, bool):
+            continue
+        module = configuration.modules.get(address.module.path)
+        block = module.resources.get(address.resource) if module is not None else None
+        if block is None or block.repetition.has_for_each:
+            continue
+        wanted: InstanceKey = 0 if block.repetition.has_count else None
+        if address.key == wanted:
+            continue
+        destination = ResourceInstance(address.module, address.resource, wanted)
+        if destination not in table:
+            table[destination] = table.pop(address)
+            origins[destination] = origins.pop(address, address)
+
+
+def _ordered(statements: list[_Statement]) -> list[_Statement]:
+    """Chains in order: a move out of a place comes after the moves into it."""
+    order: list[_Statement] = []
+    waiting = list(statements)
+    while waiting:
+        for statement in waiting:
+            source = (statement.module, statement.moved.source)
+            if not any(
+                other is not statement and (other.module, other.moved.destination) == source for other in waiting
+            ):
+                break
+        else:
+            raise _error(waiting[0], "Cyclic move", "The moved blocks lead round in a circle.")
+        waiting.remove(statement)
+        order.append(statement)
+    return order
+
+
+def _check(statements: list[_Statement]) -> None:
+    sources: dict[tuple[ModulePath, Target], _Statement] = {}
+    destinations: dict[tuple[ModulePath, Target], _Statement] = {}
+    for statement in statements:
+        source, destination = statement.moved.source, statement.moved.destination
+        if source == destination:
+            raise _error(statement, "Redundant move statement", f"{source} is moved to itself.")
+        first = sources.setdefault((statement.module, source), statement)
+        if first is not statement and first.moved.destination != destination:
+            raise _error(
+                statement,
+                "Ambiguous move statements",
+                f"{source} is moved to {first.moved.destination} and to {destination}.",
+            )
+        first = destinations.setdefault((statement.module, destination), statement)
+        if first is not statement and first.moved.source != source:
+            raise _error(
+                statement,
+                "Ambiguous move statements",
+                f"Both {first.moved.source} and {source} are moved to {destination}.",
+            )
+
+
+def _error(statement: _Statement, summary: str, detail: str) -> DiagnosticsError:
+    return DiagnosticsError(error(summary, detail).at(*locate(statement.moved.origin)))
+
+
+def _warnings(blocked: list[tuple[ResourceInstance, ResourceInstance]]) -> tuple[Diagnostic, ...]:
+    if not blocked:
+        return ()
+    names = "; ".join(f"{source} could not move to {destination}" for source, destination in blocked)
+    detail = f"Another object is at the destination already: {names}. What stays behind will be planned for deletion."
+    return (warning("Unresolved resource instance address changes", detail),)

@@ -1,0 +1,150 @@
+"""Objects that are stored but no longer wanted: deleted or forgotten; and all of them in a destroy plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iacengine.addresses import Mode, ResourceInstance, parse_provider_reference
+from iacengine.config.model import Removed, ResourceBlock
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.graph.nodes import Kind, Node
+from iacengine.plan.managed import forbidden_destroy
+from iacengine.plan.model import Action, Change, PlanMode, Reason
+from iacengine.plan.prior import PriorObject
+from iacengine.plan.refresh import Refreshed
+from iacengine.state.model import ResourceObject
+
+if TYPE_CHECKING:
+    from iacengine.plan.planner import Walk
+
+
+def drift_change(result: Refreshed) -> Change:
+    """What changed outside: the object as stored, and as it is."""
+    stored, now = result.before.stored, result.now
+    return Change(
+        address=stored.address,
+        provider=stored.provider,
+        action=Action.DELETE if now is None else Action.UPDATE,
+        before=result.before.marked,
+        after=now.marked if now is not None else None,
+        deposed=stored.deposed,
+        prior=stored,
+    )
+
+
+def plan_orphans(walk: Walk) -> None:
+    """Plan the end of every stored object that no block wants. Nothing else is decided after this."""
+    for found in sorted(walk.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
+        try:
+            _plan_orphan(walk, found)
+        except DiagnosticsError as problem:
+            walk.findings.add(*problem.diagnostics)
+
+
+def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
+    address = found.address
+    destroying = walk.options.mode is PlanMode.DESTROY
+    node = Node(Kind.RESOURCE, address.module.path, address.resource)
+    if not destroying and not found.deposed and _is_wanted(walk, address):
+        return
+    if not walk.selection.has_stored(address, node):
+        return
+    if address.resource.mode is not Mode.MANAGED:
+        walk.state_changes[found.key] = None
+        return
+    prior = _prior(walk, found)
+    if prior is None:
+        return
+    if walk.options.mode is PlanMode.REFRESH_ONLY:
+        return
+    removed = _removed(walk, address)
+    action = Action.FORGET if removed is not None and not removed.destroy and not destroying else Action.DELETE
+    block = _block(walk, address)
+    if action is Action.DELETE and not found.deposed:
+        if block is not None and block.lifecycle.prevent_destroy:
+            raise forbidden_destroy(address, protected=False)
+        if found.protected:
+            raise forbidden_destroy(address, protected=True)
+    reason = None
+    if not destroying and not found.deposed:
+        reason = _reason(walk, address, block)
+    walk.changes[found.key] = Change(
+        address=address,
+        provider=found.provider,
+        action=action,
+        before=prior.marked,
+        after=None,
+        reason=reason,
+        deposed=found.deposed,
+        previous_address=walk.moves.origins.get(address) if not found.deposed else None,
+        prior=prior.stored,
+        dependencies=found.dependencies,
+        create_before_destroy=found.create_before_destroy,
+    )
+
+
+def _is_wanted(walk: Walk, address: ResourceInstance) -> bool:
+    """True when a block wants the object, or when its block could not be planned and so cannot tell."""
+    node = Node(Kind.RESOURCE, address.module.path, address.resource)
+    if node in walk.failed or (node in walk.graph and node not in walk.visited):
+        return True
+    expansion = walk.working.resources.get((address.module, address.resource))
+    if expansion is None or not _module_exists(walk, address):
+        return False
+    return address.key in expansion.values
+
+
+def _module_exists(walk: Walk, address: ResourceInstance) -> bool:
+    path = address.module.path
+    return path in walk.configuration.modules and address.module in walk.working.module_instances(path)
+
+
+def _block(walk: Walk, address: ResourceInstance) -> ResourceBlock | None:
+    module = walk.configuration.modules.get(address.module.path)
+    return module.resources.get(address.resource) if module is not None else None
+
+
+def _prior(walk: Walk, found: ResourceObject) -> PriorObject | None:
+    """The object after refresh; None when it is gone already."""
+    reference = parse_provider_reference(found.provider)
+    if not walk.configure_stored(reference):
+        raise DiagnosticsError(
+            error(
+                "Provider configuration not present",
+                f"{found.address} was made with the provider configuration {reference}, which is declared nowhere now, "
+                "so it cannot be deleted.",
+                remedy="Declare the provider configuration again until the object is deleted.",
+                address=str(found.address),
+            )
+        )
+    if walk.refresh.result(found.key) is None:
+        walk.refresh.start(reference, [found], read=walk.options.refresh)
+    result = walk.refreshed(found)
+    return result.now if result is not None else None
+
+
+def _removed(walk: Walk, address: ResourceInstance) -> Removed | None:
+    for module in walk.configuration.modules.values():
+        depth = len(module.path)
+        if address.module.path[:depth] != module.path:
+            continue
+        inner = ResourceInstance(type(address.module)(address.module.steps[depth:]), address.resource, address.key)
+        for removed in module.removed:
+            if removed.source.contains(inner):
+                return removed
+    return None
+
+
+def _reason(walk: Walk, address: ResourceInstance, block: ResourceBlock | None) -> Reason:
+    if not _module_exists(walk, address):
+        return Reason.DELETE_BECAUSE_NO_MODULE
+    if block is None:
+        if address in walk.moves.origins:
+            return Reason.DELETE_BECAUSE_NO_MOVE_TARGET
+        return Reason.DELETE_BECAUSE_NO_RESOURCE_CONFIG
+    kind = "count" if block.repetition.has_count else "for_each" if block.repetition.has_for_each else "single"
+    if kind == "count" and isinstance(address.key, int):
+        return Reason.DELETE_BECAUSE_COUNT_INDEX
+    if kind == "for_each" and isinstance(address.key, str):
+        return Reason.DELETE_BECAUSE_EACH_KEY
+    return Reason.DELETE_BECAUSE_WRONG_REPETITION
