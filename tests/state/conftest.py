@@ -1,0 +1,130 @@
+"""What the tests of state share: objects, states and histories to try things with, and Terraform when it is there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iacengine.addresses import parse_resource_instance
+from iacengine.state.backends.base import Backend
+from iacengine.state.backends.local import LocalBackend
+from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
+from iacengine.state.model import CheckResult, OutputState, ResourceObject, State
+
+PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
+
+
+def _object(address: str, /, **given: Any) -> ResourceObject:
+    given = {"provider": PROVIDER, "attributes": {"id": f"id of {address}"}} | given
+    return ResourceObject(parse_resource_instance(address), **given)
+
+
+def _state(*objects: ResourceObject, **given: Any) -> State:
+    given = {"lineage": "lineage-1", "serial": 1} | given
+    return State(objects={object_.key: object_ for object_ in objects}, **given)
+
+
+def _full_state() -> State:
+    objects = (
+        _object("aws_vpc.main", schema_version=2, private=b"\x00\xff private", dependencies=("data.aws_region.here",)),
+        _object(r'module.net["ü\n"].aws_subnet.app["$${a}\\"]', sensitive_paths=(("tags", "key"), ("list", 0, "x"))),
+        _object("aws_instance.a[10]", tainted=True, token="t-1"),
+        _object("aws_instance.a[2]", create_before_destroy=True, protected=True),
+        _object("aws_instance.a[2]", deposed="00c0ffee", attributes={"n": None, "f": 1.5, "s": "𝄞", "l": [{}, []]}),
+        _object("data.aws_region.here", attributes={"big": "123456789012345678901234567890", "deep": {"b": 1, "a": 2}}),
+    )
+    outputs = {
+        "z": OutputState({"b": [1, 2]}, ["object", {"b": ["list", "number"]}]),
+        "a": OutputState("s", "string", True),
+    }
+    checks = (
+        CheckResult("check", "check.c", "fail", "check.c", ("no\nway",)),
+        CheckResult("resource", "aws_instance.a[2]", "pass", "aws_instance.a"),
+    )
+    return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0")
+
+
+@pytest.fixture
+def new_object() -> Callable[..., ResourceObject]:
+    """new_object(address, **fields): an object with an id."""
+    return _object
+
+
+@pytest.fixture
+def new_state() -> Callable[..., State]:
+    """new_state(*objects, **fields): a state of lineage-1 with serial 1."""
+    return _state
+
+
+@pytest.fixture
+def full_state() -> State:
+    """A state with every field of everything in use."""
+    return _full_state()
+
+
+@pytest.fixture
+def plain() -> Callable[[Any], Any]:
+    """plain(x): states, objects and entries as data that can be compared (they have no equality of their own)."""
+
+    def convert(value: Any) -> Any:
+        if is_dataclass(value) and type(value).__eq__ is object.__eq__:
+            return (type(value).__name__, {field.name: convert(getattr(value, field.name)) for field in fields(value)})
+        if isinstance(value, dict):
+            return {key: convert(child) for key, child in value.items()}
+        if isinstance(value, tuple | list):
+            return [convert(child) for child in value]
+        return value
+
+    return convert
+
+
+@pytest.fixture
+def history() -> Callable[..., list[JournalEntry]]:
+    """history(count, **opened): a run that creates `count` objects, two entries for each."""
+
+    def make(count: int, **opened: Any) -> list[JournalEntry]:
+        opened = {"run": "run-1", "lineage": "lineage-1", "serial": 1, "fencing_token": 1} | opened
+        entries: list[JournalEntry] = [Opened(command="iac apply", time="2026-01-01T00:00:00Z", **opened)]
+        for step in range(count):
+            made = _object(f"aws_vpc.v[{step}]", token=f"token-{step}")
+            entries += [
+                Begun(step, Operation.CREATE, made.address, "", f"token-{step}", PROVIDER, None, made),
+                Succeeded(step, {made.key: made}),
+            ]
+        return entries
+
+    return make
+
+
+@pytest.fixture(params=["local"])
+def new_backend(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Backend]:
+    """new_backend(): one more client of the same, at first empty, place. Every backend passes the same tests."""
+    match request.param:
+        case "local":
+            return lambda: LocalBackend(tmp_path / "made" / "for it" / "state.json")
+        case other:
+            raise AssertionError(other)
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """terraform(*arguments, code=0): run the real one in `tmp_path` and get what it prints."""
+    binary = shutil.which("terraform")
+    if binary is None:
+        pytest.skip("no terraform on PATH")
+    options: Any = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120}
+    environment = os.environ | {"TF_CLI_CONFIG_FILE": "/dev/null", "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run([binary, *arguments], env=environment, check=False, **options)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    return run
