@@ -126,6 +126,7 @@ def _defer(
 ) -> None:
     after = mark_with_paths(unknown_of_config(schema.block, config), marks)
     before = walk.state.current(address)
+    walk.changing.add(node)
     walk.changes[(address, "")] = Change(
         address=address,
         provider=str(reference),

@@ -79,7 +79,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
         previous_address=walk.moves.origins.get(address) if not found.deposed else None,
         prior=prior.stored,
         dependencies=found.dependencies,
-        create_before_destroy=found.create_before_destroy,
+        create_before_destroy=found.create_before_destroy or walk.creates_before_destroy(node),
     )
 
 

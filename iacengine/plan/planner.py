@@ -101,6 +101,7 @@ class Walk:
         self.changes: dict[ObjectKey, Change] = {}
         self.state_changes: dict[ObjectKey, ResourceObject | None] = dict(self.moves.changes)
         self.drift: list[Change] = []
+        self.changing: set[Node] = set()
         self.visited: set[Node] = set()
         self.failed: set[Node] = set()
         self._source_address = source_address
@@ -337,6 +338,9 @@ class Walk:
         ]
         self.refresh.start(reference, wanted, read=self.options.refresh)
 
+    def creates_before_destroy(self, node: Node) -> bool:
+        return node in self._create_before_destroy
+
     def _may_refresh(self, address: ResourceInstance) -> bool:
         node = Node(Kind.RESOURCE, address.module.path, address.resource)
         return self.selection.nodes is None or node in self.selection.nodes or self.selection.has_stored(address, node)
@@ -477,7 +481,8 @@ class Walk:
         again = []
         for task, response in zip(asked, responses, strict=True):
             task.response = response
-            assert task.desired is not None and task.request is not None
+            assert task.desired is not None
+            assert task.request is not None
             if managed.must_replace(task.desired, task.request, response):
                 task.second = managed.request_for(task.desired, None)
                 again.append(task)
@@ -495,11 +500,14 @@ class Walk:
             if task.prior is not None:
                 self.working.set_object(task.address, task.prior.marked)
             return
-        assert task.request is not None and task.response is not None
+        assert task.request is not None
+        assert task.response is not None
         desired, request, response = task.desired, task.request, task.again or task.response
         self._check_answer(task, desired, response)
         change = managed.decide(desired, request, task.response, task.again)
         self.changes[(change.address, "")] = change
+        if change.is_effect:
+            self.changing.add(Node(Kind.RESOURCE, change.address.module.path, change.address.resource))
         self.working.set_object(change.address, change.after)
         postconditions = desired.block.lifecycle.postconditions
         if postconditions:

@@ -1,0 +1,233 @@
+"""The order of steps, exactly as Terraform guarantees it, with a number of edges that grows with the objects alone.
+
+Creates, updates and reads follow the configuration: a block waits for the blocks it refers to. Deletes follow what is
+stored: an object is deleted after everything that was made to depend on it. Where the two meet (Terraform's destroy
+edge and create-before-destroy transformers):
+
+1. A replacement deletes, then creates; with `create_before_destroy` the other way round.
+2. An object is created or updated only after the deletion of what depended on it (32: a dependent goes before its
+   dependency is even updated), and after the deletion of what it depended on.
+3. For a deletion that is `create_before_destroy` both edges of rule 2 turn round: it waits for the updates.
+
+Gates join many awaited steps into one. They stand for blocks, so an object waits for all of a block it refers to.
+What is stored may contradict itself or the configuration after partial runs; then edges from stored dependencies give
+way, so that no state of affairs blocks a plan.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+
+from iacengine.addresses import Mode, Resource
+from iacengine.graph.build import ConfigGraph
+from iacengine.graph.nodes import Kind, Node
+from iacengine.plan.model import Action, Change, Step
+from iacengine.state.journal_entries import Operation
+from iacengine.state.model import State
+
+_FORWARD = {
+    Action.CREATE: Operation.CREATE,
+    Action.UPDATE: Operation.UPDATE,
+    Action.READ: Operation.READ,
+    Action.REPLACE: Operation.CREATE,
+    Action.CREATE_THEN_DELETE: Operation.CREATE,
+}
+_DELETES = (Action.DELETE, Action.REPLACE, Action.CREATE_THEN_DELETE)
+
+
+def order_steps(graph: ConfigGraph, changes: Sequence[Change], state: State) -> tuple[Step, ...]:
+    """The steps of the changes, each with what it awaits. Never has a cycle."""
+    if not any(change.is_effect for change in changes):
+        return ()
+    order = _Order(changes)
+    order.follow_configuration(graph)
+    if order.has_deletes:
+        order.follow_state(state)
+    order.break_cycles()
+    return order.steps()
+
+
+class _Order:
+    """Steps and gates by number; `hard` edges come from the configuration, `soft` ones from stored dependencies."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self.operations: list[Operation | None] = []
+        self.change_of: list[int] = []
+        self.hard: list[list[int]] = []
+        self.soft: list[list[int]] = []
+        self.forward: defaultdict[str, list[int]] = defaultdict(list)
+        self.deletes: defaultdict[str, list[int]] = defaultdict(list)
+        self.late_deletes: set[int] = set()
+        self.step_blocks: dict[int, str] = {}
+        self.changes = changes
+        for index, change in enumerate(changes):
+            self._add_change(index, change)
+
+    @property
+    def has_deletes(self) -> bool:
+        return bool(self.deletes)
+
+    def _add_change(self, index: int, change: Change) -> None:
+        block = str(change.address.config)
+        forward = delete = None
+        if change.action in _FORWARD:
+            forward = self._step(_FORWARD[change.action], index)
+            self.forward[block].append(forward)
+            self.step_blocks[forward] = block
+        if change.action in _DELETES:
+            delete = self._step(Operation.DELETE, index)
+            self.deletes[block].append(delete)
+            self.step_blocks[delete] = block
+            if change.create_before_destroy or change.deposed or change.action is Action.CREATE_THEN_DELETE:
+                self.late_deletes.add(delete)
+            if change.action is Action.REPLACE:
+                self.late_deletes.discard(delete)
+        if change.action is Action.FORGET:
+            self._step(Operation.FORGET, index)
+        if forward is not None and delete is not None:
+            if change.action is Action.REPLACE:
+                self.hard[forward].append(delete)
+            else:
+                self.hard[delete].append(forward)
+
+    def _step(self, operation: Operation | None, change: int = -1) -> int:
+        self.operations.append(operation)
+        self.change_of.append(change)
+        self.hard.append([])
+        self.soft.append([])
+        return len(self.operations) - 1
+
+    def _join(self, awaited: Iterable[int | None], *, soft: bool = False) -> int | None:
+        """One number that stands for all of them: none, the only one, or a gate."""
+        numbers = list(dict.fromkeys(number for number in awaited if number is not None))
+        if len(numbers) < 2:
+            return numbers[0] if numbers else None
+        gate = self._step(None)
+        (self.soft if soft else self.hard)[gate].extend(numbers)
+        return gate
+
+    # --- creates, updates, reads -----------------------------------------------------------------------------------
+
+    def follow_configuration(self, graph: ConfigGraph) -> None:
+        """A block's steps await those of the blocks it refers to, through locals, variables and outputs."""
+        if not self.forward:
+            return
+        done: dict[Node, int | None] = {}
+        for node in graph.order():
+            before = self._join(done[needed] for needed in graph.needs(node))
+            steps = self.forward.get(_block_text(node), ()) if node.kind is Kind.RESOURCE else ()
+            if before is not None:
+                for step in steps:
+                    self.hard[step].append(before)
+            done[node] = self._join(steps) if steps else before
+
+    # --- deletes ---------------------------------------------------------------------------------------------------
+
+    def follow_state(self, state: State) -> None:
+        """The edges that stored dependencies ask for."""
+        needs: defaultdict[str, set[str]] = defaultdict(set)
+        users: defaultdict[str, set[str]] = defaultdict(set)
+        for found in state.objects.values():
+            if found.address.resource.mode is Mode.MANAGED:
+                block = str(found.address.config)
+                for dependency in found.dependencies:
+                    if dependency != block:
+                        needs[block].add(dependency)
+                        users[dependency].add(block)
+        early = {
+            block: [step for step in steps if step not in self.late_deletes] for block, steps in self.deletes.items()
+        }
+        gone = self._spread(users, lambda user: self.deletes.get(user, ()))
+        gone_early = self._spread(users, lambda user: early.get(user, ()))
+        users_updated = self._spread(users, lambda user: self.forward.get(user, ()))
+        needs_updated = self._spread(needs, lambda needed: self.forward.get(needed, ()))
+        needs_deleted = self._spread(needs, lambda needed: early.get(needed, ()))
+        for block, steps in list(self.deletes.items()):
+            for step in steps:
+                self._await(step, gone(block))
+                if step in self.late_deletes:
+                    self._await(step, users_updated(block))
+                    self._await(step, needs_updated(block))
+        for block, steps in list(self.forward.items()):
+            for step in steps:
+                if self.operations[step] is Operation.READ:
+                    continue
+                self._await(step, gone_early(block))
+                if self.changes[self.change_of[step]].prior is not None:
+                    self._await(step, needs_deleted(block))
+
+    def _await(self, step: int, awaited: int | None) -> None:
+        if awaited is not None and awaited != step:
+            self.soft[step].append(awaited)
+
+    def _spread(
+        self, neighbours: dict[str, set[str]], steps_of: Callable[[str], Iterable[int]]
+    ) -> Callable[[str], int | None]:
+        """For a block: a gate over the steps of all blocks reached from it (itself left out), made when asked for."""
+        memo: dict[str, int | None] = {}
+
+        def gate(start: str) -> int | None:
+            stack = [start]
+            on_stack = {start}
+            while stack:
+                block = stack[-1]
+                if block in memo:
+                    on_stack.discard(stack.pop())
+                    continue
+                missing = sorted(
+                    other for other in neighbours.get(block, ()) if other not in memo and other not in on_stack
+                )
+                if missing:
+                    stack.append(missing[0])
+                    on_stack.add(missing[0])
+                    continue
+                awaited: list[int | None] = []
+                for other in sorted(neighbours.get(block, ())):
+                    awaited.extend(steps_of(other))
+                    awaited.append(memo.get(other))
+                memo[block] = self._join(awaited, soft=True)
+                on_stack.discard(stack.pop())
+            return memo[start]
+
+        return gate
+
+    # --- the result ------------------------------------------------------------------------------------------------
+
+    def break_cycles(self) -> None:
+        """Drop stored-dependency edges among steps that await each other."""
+        rest = self._knotted()
+        if rest:
+            for number in rest:
+                self.soft[number] = [awaited for awaited in self.soft[number] if awaited not in rest]
+
+    def _knotted(self) -> set[int]:
+        count = len(self.operations)
+        waiting = [len(self.hard[number]) + len(self.soft[number]) for number in range(count)]
+        dependents: list[list[int]] = [[] for _ in range(count)]
+        for number in range(count):
+            for awaited in (*self.hard[number], *self.soft[number]):
+                dependents[awaited].append(number)
+        ready = deque(number for number in range(count) if not waiting[number])
+        seen = 0
+        done = [False] * count
+        while ready:
+            number = ready.popleft()
+            done[number] = True
+            seen += 1
+            for dependent in dependents[number]:
+                waiting[dependent] -= 1
+                if not waiting[dependent]:
+                    ready.append(dependent)
+        return {number for number in range(count) if not done[number]} if seen < count else set()
+
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(
+            Step(operation, change, tuple(dict.fromkeys((*hard, *soft))))
+            for operation, change, hard, soft in zip(self.operations, self.change_of, self.hard, self.soft, strict=True)
+        )
+
+
+def _block_text(node: Node) -> str:
+    assert isinstance(node.name, Resource)
+    return f"{'.'.join(f'module.{name}' for name in node.module)}.{node.name}" if node.module else str(node.name)
