@@ -62,7 +62,8 @@ HEADER = b"iacengine-journal 1\n"
 
 _ANY_HEADER = re.compile(rb"iacengine-journal (\d+)\n")
 _RECORD_START = re.compile(rb"[0-9a-f]{8} \d+ [jw] \{")
-_WHOLE_LINE = re.compile(rb"[0-9a-f]{8} \d+ [jw] \{[^\x00]*\}\Z")
+# A line that was whole before it was damaged: it has no holes, and one end of it at least looks like a record's.
+_WHOLE_LINE = re.compile(rb"(?:[0-9a-f]{8} \d+ [jw] [^\x00]+|[^\x00]{12,}\})\Z")
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
