@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from iacengine.lang.values import Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Files(Protocol):
@@ -39,6 +41,8 @@ class Files(Protocol):
 
 
 def _now() -> datetime:
+    from datetime import UTC, datetime  # lazy: wanted by two functions
+
     return datetime.now(UTC)
 
 

@@ -116,8 +116,8 @@ def _element_type(arguments: Sequence[Value], _context: FunctionContext) -> Type
     index = whole(arguments[1], prefix="invalid index: ")
     if not type_.elements:
         raise FunctionError(_EMPTY)
-    if index < 0:
-        raise FunctionError(f"invalid index: {index} is negative; elements are counted from zero")
+    if index < 0:  # as in Terraform, which counts from the end in a list, but not in a tuple
+        raise FunctionError(f"invalid index: a negative index ({index}) is possible in a list only, not in a tuple")
     return type_.elements[index % len(type_.elements)]
 
 
@@ -127,8 +127,8 @@ def _element(arguments: Sequence[Value], context: FunctionContext) -> Value:
     index = whole(arguments[1], prefix="invalid index: ")
     if len(items) == 0:
         raise FunctionError(_EMPTY)
-    chosen = items[index % len(items)] if items.__class__ is tuple else items.items[index % len(items)]
-    return mark(chosen, marks)
+    sequence = items if items.__class__ is tuple else items.items
+    return mark(sequence[index % len(sequence)], marks)
 
 
 def _flatten(arguments: Sequence[Value], _context: FunctionContext) -> Value:

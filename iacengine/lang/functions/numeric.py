@@ -10,6 +10,7 @@ from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.functions.arguments import go_quote, number, real, redacted, whole
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
+from iacengine.lang.operators import OperationError, add
 from iacengine.lang.types import DYNAMIC, NUMBER, STRING, ListType, Type, friendly_name
 from iacengine.lang.values import (
     ListValue,
@@ -31,19 +32,11 @@ from iacengine.lang.values import number as make_number
 _RANGE_LIMIT = 1024  # as in Terraform: a mistyped bound must not fill the memory
 
 
-def add(a: Number, b: Number) -> Number:
-    """The exact sum, rounded to 512 bits. Raises FunctionError for opposing infinities."""
-    if a.__class__ is float or b.__class__ is float:
-        if a == 0:
-            return b
-        if b == 0:
-            return a
-        if a.__class__ is float and b.__class__ is float:
-            if a != b:
-                raise FunctionError("can't compute sum of opposing infinities")
-            return a
-        return a if a.__class__ is float else b
-    return round_number(Fraction(a + b))
+def _sum_of(a: Number, b: Number) -> Number:
+    try:
+        return add(a, b)
+    except OperationError as error:
+        raise FunctionError(str(error)) from None
 
 
 def _abs(arguments: Sequence[Value], _context: FunctionContext) -> Value:
@@ -190,7 +183,7 @@ def _range(arguments: Sequence[Value], _context: FunctionContext) -> Value:
                 "or use a smaller step"
             )
         items.append(current)
-        current = add(current, step)
+        current = _sum_of(current, step)
     return ListValue(NUMBER, items)
 
 
@@ -215,7 +208,7 @@ def _sum(arguments: Sequence[Value], _context: FunctionContext) -> Value:
             value = convert(item, NUMBER)
         except ConversionError:
             raise FunctionError("argument must be list, set, or tuple of number values", 0) from None
-        total = value if total is None else add(total, value)
+        total = value if total is None else _sum_of(total, value)
     return total
 
 

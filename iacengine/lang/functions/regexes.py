@@ -27,7 +27,10 @@ _MESSAGES = {  # what RE2 says: what users of Terraform know
     "trailing \\": "trailing backslash at end of expression",
     "invalid named capture group": "invalid named capture",
 }
-_GROUP_NAME = re.compile(r"\(\?P?<(\w+)>", re.ASCII)
+# a quoted part, an escape, a class (of which "]" may be the first character), a named group, other groups
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]])*\]|\(\?P?<(\w+)>|\(\?|\(", re.ASCII | re.DOTALL
+)
 _ANY_BYTE = re.compile(r"(?<!\\)(?:\\\\)*\\C")  # RE2 has it, but a byte may be half a character
 _MEMORY = 128 << 20  # bytes a compiled pattern may take
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
@@ -56,14 +59,20 @@ def _compile(pattern: str) -> tuple[Any, tuple[str, ...]]:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
         raise _pattern_error(error) from None
-    names = [""] * compiled.groups
-    for name, index in compiled.groupindex.items():
-        names[index - 1] = name
-    written = _GROUP_NAME.findall(pattern)
-    for name in compiled.groupindex:
-        if written.count(name) > 1:
-            raise PatternError("duplicate capture group name", name)
-    return compiled, tuple(names)
+    if not compiled.groupindex:
+        return compiled, ("",) * compiled.groups
+    return compiled, tuple(_group_names(pattern))
+
+
+def _group_names(pattern: str) -> list[str]:
+    """The name of each capture group in order, empty for one without. RE2 itself tells only one group of a name."""
+    names: list[str] = []
+    for token in _TOKEN.finditer(pattern):
+        if token[0] == "(":
+            names.append("")
+        elif token[1]:
+            names.append(token[1])
+    return names
 
 
 def _pattern_error(error: Exception) -> PatternError:
@@ -95,7 +104,10 @@ def _captured(match: Any, names: tuple[str, ...]) -> Value:
     if not names:
         return nfc(match.group().decode())
     groups = [Null(STRING) if group is None else nfc(group.decode()) for group in match.groups()]
-    return dict(sorted(zip(names, groups, strict=True))) if names[0] else tuple(groups)
+    if not names[0]:
+        return tuple(groups)
+    named = dict(zip(names, groups, strict=True))  # of several groups of one name the last decides
+    return {name: named[name] for name in sorted(named)}
 
 
 def _regex_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:

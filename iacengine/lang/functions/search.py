@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from iacengine.lang.convert import ConversionError, convert, null, unify
 from iacengine.lang.functions.context import FunctionContext
-from iacengine.lang.functions.equality import equal
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
+from iacengine.lang.operators import equals
 from iacengine.lang.sets import identity
 from iacengine.lang.text import graphemes
 from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ListType, ObjectType, SetType, TupleType, Type
@@ -94,10 +94,10 @@ def _contains(arguments: Sequence[Value], _context: FunctionContext) -> Value:
         raise FunctionError("argument must be list, tuple, or set")
     unknown = False
     for item in items:
-        answer = equal(wanted, item)
-        if answer:
+        answer = equals(wanted, item)
+        if answer is True:
             return True
-        unknown = unknown or answer is None
+        unknown = unknown or answer is not False
     return Unknown(BOOL) if unknown else False
 
 
@@ -108,11 +108,11 @@ def _index(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     if len(items) == 0:
         raise FunctionError("cannot search an empty list")
     for position, item in enumerate(items):
-        answer = equal(item, wanted)
-        if answer is None:
-            return Unknown(NUMBER)
-        if answer:
+        answer = equals(item, wanted)
+        if answer is True:
             return position
+        if answer is not False:
+            return Unknown(NUMBER)
     raise FunctionError("item not found")
 
 
@@ -180,12 +180,12 @@ def _matchkeys(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     found = []
     for value, key in zip(values, keys, strict=True):
         for item in searched:
-            answer = equal(key, item)
-            if answer is None:
-                return empty
-            if answer:
+            answer = equals(key, item)
+            if answer is True:
                 found.append(value)
                 break
+            if answer is not False:
+                return empty
     return ListValue(values.element_type, found)
 
 
