@@ -1,0 +1,79 @@
+"""What compiling an expression needs to know of its surroundings, and what running it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.references import Subject
+from iacengine.lang.syntax import Node
+from iacengine.lang.values import Value
+
+
+class Scope(Protocol):
+    """Where references get their values from.
+
+    A scope may also have `console = True`, which admits the function `type`, and
+    `provider_function(name) -> Function | None` for names such as `provider::aws::arn_parse`.
+    """
+
+    @property
+    def functions(self) -> FunctionContext: ...
+
+    def lookup(self, subject: Subject) -> Value:
+        """The value of a subject. May raise ExpressionError, for what is not declared among others."""
+        ...
+
+
+Frame: TypeAlias = list[Value]
+"""The variables of `for` and the items of splats, each in the slot that compiling gave it."""
+
+Run: TypeAlias = Callable[[Scope, Frame], Value]
+"""A compiled expression. Raises ExpressionError."""
+
+
+class Environment:
+    """The names an expression can see besides those of its scope, and the slots handed out so far.
+
+    With `plain` every other name is looked up by itself, as in template files, not as a reference.
+    """
+
+    __slots__ = ("_compile", "_slots", "item", "names", "plain")
+
+    def __init__(
+        self,
+        compile_: Callable[[Node, Environment], Run],
+        *,
+        plain: bool = False,
+        names: dict[str, int] | None = None,
+        item: int = -1,
+        slots: list[int] | None = None,
+    ) -> None:
+        self._compile = compile_
+        self._slots = [0] if slots is None else slots
+        self.plain = plain
+        self.names = names or {}
+        self.item = item
+
+    @property
+    def size(self) -> int:
+        """How many slots a frame needs."""
+        return self._slots[0]
+
+    def compile(self, node: Node) -> Run:
+        return self._compile(node, self)
+
+    def slot(self) -> int:
+        """A slot no other name uses."""
+        self._slots[0] += 1
+        return self._slots[0] - 1
+
+    def binding(self, names: dict[str, int]) -> Environment:
+        """The environment inside a `for`, which sees its variables."""
+        inner = {**self.names, **names}
+        return Environment(self._compile, plain=self.plain, names=inner, item=self.item, slots=self._slots)
+
+    def looking_at(self, item: int) -> Environment:
+        """The environment inside a splat, whose current item is in the slot."""
+        return Environment(self._compile, plain=self.plain, names=self.names, item=item, slots=self._slots)
