@@ -26,7 +26,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group("iac", cls=Root, context_settings=SETTINGS, subcommand_metavar="COMMAND [OPTIONS]...")
 @click.option("--chdir", metavar="DIR", help="Work in another directory.")
 @click.option("--no-color", is_flag=True, help="Print no colours (also: the environment variable NO_COLOR).")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
 @click.pass_context
 def root(ctx: click.Context, chdir: str | None, no_color: bool) -> None:
     """Infrastructure as code: plan changes, apply them as a transaction, remember what was made.

@@ -20,7 +20,7 @@ def checks_json(results: Iterable[CheckResult]) -> list[dict[str, Any]]:
     entries = []
     for (address, kind), instances in sorted(blocks.items()):
         status = next((text for text in _WORST_FIRST if any(one.status == text for one in instances)), "unknown")
-        entry = {"address": _block_address(kind, address), "status": status}
+        entry: dict[str, Any] = {"address": _block_address(kind, address), "status": status}
         entry["instances"] = [_instance(one) for one in sorted(instances, key=lambda one: one.address)]
         entries.append(entry)
     return entries

@@ -58,7 +58,7 @@ UI_REASON: Final = {
 
 
 def planned_summary(counts: ChangeCounts, *, forget: bool = False) -> str:
-    """`Plan: 1 to add, 0 to change, 2 to destroy.` `forget` also counts what is forgotten, which Terraform leaves out."""
+    """`Plan: 1 to add, 0 to change, 2 to destroy.` `forget`: count those too, unlike Terraform."""
     imported = f"{counts.imported} to import, " if counts.imported else ""
     forgotten = f", {counts.forget} to forget" if forget and counts.forget else ""
     return f"Plan: {imported}{counts.add} to add, {counts.change} to change, {counts.remove} to destroy{forgotten}."

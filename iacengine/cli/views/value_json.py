@@ -13,7 +13,17 @@ import orjson
 
 from iacengine.lang.text import number_text
 from iacengine.lang.types import ListType, MapType, ObjectType, SetType, TupleType
-from iacengine.lang.values import SENSITIVE, ListValue, MapValue, Marked, Null, SetValue, Unknown, Value, is_wholly_known
+from iacengine.lang.values import (
+    SENSITIVE,
+    ListValue,
+    MapValue,
+    Marked,
+    Null,
+    SetValue,
+    Unknown,
+    Value,
+    is_wholly_known,
+)
 
 _INT_MIN, _INT_MAX = -(1 << 63), (1 << 64) - 1
 _SEQUENCES = (TupleType, ListType, SetType)

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
+from iacengine.cli.views.cells import cells, pad
 from iacengine.lang.text import number_text, quote
-from iacengine.lang.values import SENSITIVE, ListValue, MapValue, Marked, Null, SetValue, Unknown, Value
+from iacengine.lang.values import SENSITIVE, ListValue, MapValue, Marked, Null, SetValue, Unknown, Value, from_python
 
 KNOWN_LATER: Final = "(known after apply)"
 SENSITIVE_TEXT: Final = "(sensitive value)"
+INDENT: Final = "    "
 
 _NAME = re.compile(r"[^\W\d][\w-]*\Z")
-_PLAIN_STRING = re.compile(r'[ !#\x26-\x5b\x5d-\x7e]*\Z')  # nothing to escape: no quote, backslash, $, % or control
+_PLAIN_STRING = re.compile(r"[ !#\x26-\x5b\x5d-\x7e]*\Z")  # nothing to escape: no quote, backslash, $, % or control
 
 
 def key_name(key: str) -> str:
@@ -42,8 +44,8 @@ def items_of(value: Value) -> tuple[Value, ...] | None:
     return value.items if kind is ListValue or kind is SetValue else None
 
 
-def is_container(value: Value) -> bool:
-    return value.__class__ in (dict, tuple, MapValue, ListValue, SetValue)
+def is_sensitive(value: Value) -> bool:
+    return value.__class__ is Marked and SENSITIVE in value.marks
 
 
 def scalar_text(value: Value) -> str | None:
@@ -61,58 +63,101 @@ def scalar_text(value: Value) -> str | None:
         return KNOWN_LATER
     if kind is Marked:
         return SENSITIVE_TEXT if SENSITIVE in value.marks else scalar_text(value.value)
-    if not (value.items if kind in (MapValue, ListValue, SetValue) else value):
+    if not (value if kind is dict or kind is tuple else value.items):
         return "{}" if kind is dict or kind is MapValue else "[]"
     return None
 
 
-def value_lines(value: Value, indent: str, *, width: int) -> list[str]:
+def short_text(value: Value) -> str:
+    """The value on one line; what does not fit one is told by its size."""
+    text = scalar_text(value)
+    if text is not None:
+        return text if len(text) <= 60 or value.__class__ is not str else f'{text[:56]}..."'
+    if value.__class__ is Marked:
+        return short_text(value.value)
+    entries = entries_of(value)
+    if entries is not None:
+        return f"{{ {_counted(len(entries), 'attribute')} }}"
+    return f"[ {_counted(len(items_of(value) or ()), 'element')} ]"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def value_lines(value: Value, indent: str) -> list[str]:
     """The value on as many lines as it needs. The first has no indent: it follows a name; the others have `indent`."""
     if value.__class__ is Marked and SENSITIVE not in value.marks:
         value = value.value
-    if value.__class__ is str and "\n" in value:
-        return [*heredoc(value, indent)]
+    if value.__class__ is str:
+        if "\n" in value:
+            structure = json_structure(value)
+            return heredoc(value, indent) if structure is None else _encoded(structure, indent)
+        if len(value) > 20 and (structure := json_structure(value)) is not None:
+            return _encoded(structure, indent)
     text = scalar_text(value)
     if text is not None:
         return [text]
-    inner = indent + "    "
+    inner = indent + INDENT
     entries = entries_of(value)
     if entries is not None:
         lines = ["{"]
         names = {key: key_name(key) for key in sorted(entries)}
-        longest = max(map(len, names.values()))
+        longest = max(map(cells, names.values()))
         for key, name in names.items():
-            first, *rest = value_lines(entries[key], inner, width=width)
-            lines.append(f"{inner}{name.ljust(longest)} = {first}")
+            first, *rest = value_lines(entries[key], inner)
+            lines.append(f"{inner}{pad(name, longest)} = {first}")
             lines.extend(rest)
         return [*lines, f"{indent}}}"]
     lines = ["["]
     for item in items_of(value) or ():
-        first, *rest = value_lines(item, inner, width=width)
+        first, *rest = value_lines(item, inner)
         lines.append(inner + first)
         lines.extend(rest)
         lines[-1] += ","
     return [*lines, f"{indent}]"]
 
 
+def json_structure(text: str) -> Value | None:
+    """The object or array that a text holds as JSON, filled and not nested beyond reason; None when it is none."""
+    if not text or text[0] not in "{[" or len(text) < 8:
+        return None
+    import json  # lazy: few plans hold JSON in strings
+
+    try:
+        data = json.loads(text)
+        return from_python(data) if data else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _encoded(structure: Value, indent: str) -> list[str]:
+    first, *rest = value_lines(structure, indent)
+    lines = [f"jsonencode({first}", *rest]
+    lines[-1] += ")"
+    return lines
+
+
 def heredoc(text: str, indent: str) -> list[str]:
-    """A text of several lines as a heredoc; control characters escaped. `EOT` grows until no line is equal to it."""
-    end = "EOT"
+    """A text of several lines as a heredoc, control characters escaped."""
     lines = text.split("\n")
+    start, end = heredoc_frame(lines)
+    body = lines if lines[-1] else lines[:-1]
+    return [start, *(f"{indent}{INDENT}{escape_line(line)}".rstrip(" ") for line in body), f"{indent}{end}"]
+
+
+def heredoc_frame(lines: list[str]) -> tuple[str, str]:
+    """The first and the last line around a heredoc. The end mark grows until no line is equal to it."""
+    end = "EOT"
     while any(line.strip() == end for line in lines):
         end += "_"
-    body = lines[:-1] if not lines[-1] else lines
-    shown = [f"{indent}    {escape_line(line)}".rstrip(" ") for line in body]
-    start = f"<<-{end}" if not lines[-1] else f"<<-{end} (no newline at the end)"
-    return [start, *shown, f"{indent}{end}"]
+    return (f"<<-{end} # no newline at the end" if lines[-1] else f"<<-{end}"), end
 
 
 def escape_line(line: str) -> str:
-    return line if line.isprintable() else "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
-
-
-def reveal(value: Value) -> Value:
-    """The value with no mark on it or in it, for `--show-sensitive`."""
-    from iacengine.lang.values import unmark_deep  # lazy: wanted by few runs
-
-    return unmark_deep(value)[0]
+    """The line with what would move the cursor escaped; tabs stay."""
+    if line.isprintable():
+        return line
+    return "".join(
+        character if character.isprintable() or character == "\t" else repr(character)[1:-1] for character in line
+    )

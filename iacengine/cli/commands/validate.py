@@ -1,0 +1,38 @@
+"""`iac validate`."""
+
+from __future__ import annotations
+
+import click
+
+from iacengine.cli import exits
+from iacengine.cli.group import Command
+from iacengine.cli.options import json_option, path_argument
+from iacengine.cli.terminal import Terminal
+
+
+@click.command("validate", cls=Command)
+@path_argument
+@json_option
+@click.pass_obj
+def command(terminal: Terminal, path: str, as_json: bool) -> int:
+    """Check whether the configuration is valid, without looking at state or real objects."""
+    from iacengine import engine  # lazy: help needs none of it
+    from iacengine.cli.failures import print_diagnostics
+    from iacengine.cli.views.diagnostic_json import validation_json
+    from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
+
+    found: tuple[Diagnostic, ...] = ()
+    try:
+        engine.validate(engine.open_stack(path))
+    except DiagnosticsError as error:
+        found = error.diagnostics
+    failed = any(diagnostic.is_error for diagnostic in found)
+    if as_json:
+        from iacengine.cli.views.value_json import dumps  # lazy, as above
+
+        terminal.line(dumps(validation_json(found), indent=True).decode())
+    else:
+        print_diagnostics(found, terminal)
+        if not failed:
+            terminal.line("Success! The configuration is valid.")
+    return exits.ERROR if failed else exits.DONE

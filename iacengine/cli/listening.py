@@ -1,0 +1,67 @@
+"""What a run's events become: lines of JSON, a live view, or plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from iacengine.cli.failures import print_diagnostics
+from iacengine.cli.terminal import Terminal
+from iacengine.cli.views.ui_json import UiLines
+from iacengine.plan.events import Event, Listener, Warned
+
+
+class _Progress(Protocol):
+    def hear(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def listening(terminal: Terminal, ui: UiLines | None, total: int = 0) -> Iterator[Listener]:
+    """A listener for the time of a run. `total` is the number of steps, where it is known."""
+    if ui is not None:
+        from iacengine.cli.views.progress import Heartbeat  # lazy: a plan of constants hears nothing
+
+        lines = ui
+        heartbeat = Heartbeat(lines.still_running)
+
+        def to_json(event: Event) -> None:
+            heartbeat.hear(event)
+            with heartbeat.lock:
+                lines.event(event)
+                sys.stdout.flush()
+
+        try:
+            yield to_json
+        finally:
+            heartbeat.close()
+        return
+    progress = _progress(terminal, total)
+
+    def to_people(event: Event) -> None:
+        if isinstance(event, Warned):
+            print_diagnostics([event.diagnostic], terminal)
+        else:
+            progress.hear(event)
+
+    try:
+        yield to_people
+    finally:
+        progress.close()
+
+
+def _progress(terminal: Terminal, total: int) -> _Progress:
+    if terminal.live:
+        from iacengine.cli.views.live import LiveProgress  # lazy: rich is for terminals
+
+        return LiveProgress(total, color=terminal.color)
+    from iacengine.cli.views.progress import PlainProgress  # lazy, as above
+
+    def write(line: str) -> None:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+    return PlainProgress(write)

@@ -1,0 +1,239 @@
+"""Plan, approve, apply: what `plan`, `apply`, `destroy` and `refresh` are made of."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from iacengine import engine
+from iacengine.apply.outcome import Outcome
+from iacengine.cli import exits
+from iacengine.cli.failures import exit_code, print_diagnostics
+from iacengine.cli.listening import listening
+from iacengine.cli.options import Request, require_assignments
+from iacengine.cli.prompts import approve
+from iacengine.cli.terminal import Terminal
+from iacengine.cli.variables import variable_sources
+from iacengine.cli.views import phrases
+from iacengine.cli.views.plan_text import plan_segments
+from iacengine.cli.views.segments import styled
+from iacengine.cli.views.ui_json import UiLines
+from iacengine.foundation.diagnostics import DiagnosticsError, failure
+from iacengine.plan.model import Plan, PlanMode
+from iacengine.state.model import OutputState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One run of a verb: what is asked, and where its output goes. `ui` is None when people read it."""
+
+    terminal: Terminal
+    request: Request
+    ui: UiLines | None
+    verb: str
+
+    def say(self, text: str = "") -> None:
+        """A line for people; nothing when a program reads."""
+        if self.ui is None:
+            self.terminal.line(text)
+
+
+def run(verb: str, terminal: Terminal, request: Request, body: Callable[[Operation], int]) -> int:
+    """Run a verb; with `--json` its errors become lines too. The exit code."""
+    require_assignments(request.variables)
+    if not request.as_json:
+        return body(Operation(terminal, request, None, verb))
+    ui = UiLines(sys.stdout.write)
+    ui.version()
+    try:
+        return body(Operation(terminal, request, ui, verb))
+    except DiagnosticsError as error:
+        ui.diagnostics(error.diagnostics)
+        return exit_code(error)
+
+
+# --- planning -------------------------------------------------------------------------------------------------------
+
+
+def mode_of(request: Request) -> PlanMode:
+    if request.destroy and request.refresh_only:
+        raise failure(
+            "Incompatible options",
+            "--destroy and --refresh-only cannot be used together: a refresh destroys nothing.",
+            remedy="Leave one of them out.",
+        )
+    if request.refresh_only and not request.refresh:
+        raise failure(
+            "Incompatible options",
+            "--refresh-only and --refresh=false cannot be used together: nothing would be left to do.",
+            remedy="Leave one of them out.",
+        )
+    if request.destroy:
+        return PlanMode.DESTROY
+    return PlanMode.REFRESH_ONLY if request.refresh_only else PlanMode.NORMAL
+
+
+def open_stack(request: Request) -> engine.Engine:
+    return engine.open_stack(request.path, state_path=request.state)
+
+
+def make_plan(operation: Operation, stack: engine.Engine) -> Plan:
+    """Ask for missing variables and plan."""
+    request = operation.request
+    options = engine.PlanOptions(
+        mode=mode_of(request),
+        targets=request.targets,
+        excludes=request.excludes,
+        replace=request.replace,
+        refresh=request.refresh,
+        parallelism=request.parallelism,
+        on_failure=request.on_failure,
+        lock=request.lock,
+        lock_timeout=request.lock_timeout,
+    )
+    sources = variable_sources(stack, request, operation.terminal)
+    with listening(operation.terminal, operation.ui) as listener:
+        return engine.plan(stack, options, sources, listener)
+
+
+def show_plan(operation: Operation, plan: Plan) -> None:
+    """Print the plan and its warnings."""
+    if operation.ui is not None:
+        operation.ui.plan(plan)
+        operation.ui.diagnostics(plan.diagnostics)
+        return
+    terminal = operation.terminal
+    segments = plan_segments(plan, width=terminal.width, show_sensitive=operation.request.show_sensitive)
+    terminal.write(styled(segments, color=terminal.color))
+    terminal.flush()
+    warn(operation, plan)
+
+
+def warn(operation: Operation, plan: Plan) -> None:
+    if plan.diagnostics:
+        operation.terminal.flush()
+        sys.stderr.write("\n")
+        print_diagnostics(plan.diagnostics, operation.terminal)
+
+
+# --- applying -------------------------------------------------------------------------------------------------------
+
+
+def plan_and_apply(operation: Operation) -> int:
+    """Plan a stack, ask, and apply."""
+    request = operation.request
+    if operation.ui is not None and not request.auto_approve:
+        raise _approval_impossible("--json is used")
+    stack = open_stack(request)
+    plan = make_plan(operation, stack)
+    show_plan(operation, plan)
+    if not plan.applyable:
+        if operation.ui is None:
+            operation.say()
+        outputs = dict(plan.prior_state.outputs)
+        return _conclude(operation, Outcome(plan.prior_state, plan.counts()), plan.mode, outputs, nothing=True)
+    if not request.auto_approve:
+        if not request.ask:
+            raise _approval_impossible("--input=false is used")
+        if not approve(_question(plan.mode, str(stack.configuration.directory)), operation.terminal):
+            operation.say(f"\nNot approved: {operation.verb} was not started, and nothing was changed.")
+            return exits.ERROR
+    return carry_out(operation, stack, plan)
+
+
+def carry_out(operation: Operation, stack: engine.Engine, plan: Plan) -> int:
+    """Apply a plan that is approved; the exit code."""
+    request = operation.request
+    operation.say()
+    total = sum(step.operation is not None for step in plan.steps)
+    with listening(operation.terminal, operation.ui, total) as listener:
+        outcome = engine.apply(
+            stack, plan, parallelism=request.parallelism, lock_timeout=request.lock_timeout, listener=listener
+        )
+    return _conclude(operation, outcome, plan.mode, dict(outcome.state.outputs))
+
+
+def _conclude(
+    operation: Operation,
+    outcome: Outcome,
+    mode: PlanMode,
+    outputs: dict[str, OutputState],
+    *,
+    nothing: bool = False,
+) -> int:
+    """Say how the apply ended; the exit code."""
+    terminal, ui = operation.terminal, operation.ui
+    destroyed = operation.verb == "destroy"
+    if ui is not None:
+        ui.diagnostics(outcome.diagnostics)
+        if outcome.ok:
+            ui.applied(outcome.counts, operation="destroy" if destroyed else "apply")
+            ui.outputs(outputs, show_sensitive=operation.request.show_sensitive)
+        return _code(outcome)
+    if not nothing or not outcome.ok:
+        summary = phrases.applied_summary(
+            outcome.counts, destroyed=destroyed or mode is PlanMode.DESTROY, complete=outcome.ok
+        )
+        code = "" if not terminal.color else "\x1b[1;32m" if outcome.ok else "\x1b[1;31m"
+        terminal.line(f"\n{code}{summary}{code and chr(27) + '[0m'}")
+    if outcome.ok and outputs:
+        from iacengine.cli.views.output_text import outputs_text  # lazy: many stacks have none
+
+        terminal.write("\nOutputs:\n\n" + outputs_text(outputs, show_sensitive=operation.request.show_sensitive))
+    terminal.flush()
+    if outcome.diagnostics:
+        sys.stderr.write("\n")
+        print_diagnostics(outcome.diagnostics, terminal)
+    if not outcome.ok:
+        _say_what_is_left(outcome)
+    return _code(outcome)
+
+
+def _say_what_is_left(outcome: Outcome) -> None:
+    lines = []
+    if outcome.interrupted:
+        lines.append("Interrupted: what had begun was finished, and nothing else was started.")
+    if outcome.failed:
+        lines.append(f"Failed: {', '.join(map(str, outcome.failed))}.")
+    if outcome.skipped:
+        shown = ", ".join(map(str, outcome.skipped[:10]))
+        more = f" and {len(outcome.skipped) - 10} more" if len(outcome.skipped) > 10 else ""
+        lines.append(f"Not done, because of that: {shown}{more}.")
+    lines.append("What was done is in the state; run `iac apply` again to go on from here.")
+    sys.stderr.write("\n" + "\n".join(lines) + "\n")
+
+
+def _code(outcome: Outcome) -> int:
+    if outcome.interrupted:
+        return exits.INTERRUPTED
+    return exits.DONE if outcome.ok else exits.ERROR
+
+
+def _question(mode: PlanMode, where: str) -> str:
+    match mode:
+        case PlanMode.DESTROY:
+            return f"Do you really want to destroy everything of the stack in {where}? This cannot be undone."
+        case PlanMode.REFRESH_ONLY:
+            return "Do you want to take up these changes in the state? No real object is changed."
+        case PlanMode.NORMAL:
+            return "Do you want to do this?"
+
+
+def _approval_impossible(why: str) -> DiagnosticsError:
+    return failure(
+        "Plan file or auto-approve required",
+        f"Approval cannot be asked for, because {why}.",
+        remedy="Apply a saved plan (`iac plan --out FILE`, `iac apply FILE`), or add --auto-approve.",
+    )
+
+
+def is_plan_file(path: str) -> bool:
+    """True for a file that is no stack file: `apply` and `show` take it for a saved plan."""
+    file = Path(path)
+    if not file.is_file():
+        return False
+    if file.name.endswith((".yaml", ".yml", ".json")):
+        return False
+    return not file.name.endswith((".tfstate", ".state"))
