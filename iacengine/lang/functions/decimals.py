@@ -23,7 +23,7 @@ def float_text(value: Number, mode: str, precision: int | None) -> str:
     if value.__class__ is float and value != 0:
         return "+Inf" if value > 0 else "-Inf"
     sign = "-" if value < 0 or (value == 0 and value.__class__ is float) else ""
-    magnitude = Fraction(abs(value))
+    magnitude = abs(Fraction(value))
     if mode == "f":
         return sign + _fixed(magnitude, 6 if precision is None else precision)
     if mode in "eE":

@@ -16,7 +16,7 @@ _NAME = "<decode_tfvars argument>"
 
 
 def expression_text(value: Value) -> str:
-    """The expression that means the wholly known, unmarked value; objects over several lines, as `terraform fmt` does."""
+    """The expression of a wholly known, unmarked value; objects over several lines, as in `terraform fmt`."""
     kind = value.__class__
     if kind is str:
         return quote(value)
@@ -75,7 +75,7 @@ def _encode_tfvars(arguments: Sequence[Value], _context: FunctionContext) -> Val
         raise FunctionError("invalid value to encode: must be an object whose attribute names are variable names", 0)
     if not is_wholly_known(value):
         return Unknown(STRING)
-    entries: dict[str, Value] = value.items if value.__class__ is MapValue else value
+    entries: Any = value.items if value.__class__ is MapValue else value
     for name in entries:
         if not _is_identifier(name):
             raise FunctionError(f"invalid variable name {go_quote(name)}: must be a valid identifier", 0)
