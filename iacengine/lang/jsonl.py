@@ -28,7 +28,6 @@ from iacengine.lang.values import (
     Marked,
     Null,
     SetValue,
-    Unknown,
     Value,
     from_python,
     type_of,
@@ -129,7 +128,8 @@ def _undeclared(reference: Reference, names: Mapping[Subject, Value]) -> Express
 def write_json(value: Value) -> str:
     """JSON of data that may hold values of the language: marks dropped, numbers as exact decimals.
 
-    Raises ValueError for an unknown value and for infinities.
+    An unknown value is null, as Terraform records one in its state (`format("%s", null)` gives one). Raises ValueError
+    for infinities.
     """
     kind = value.__class__
     if kind is str:
@@ -151,8 +151,7 @@ def write_json(value: Value) -> str:
         return "[" + ", ".join(map(write_json, value.items)) + "]"
     if kind is Marked:
         return write_json(value.value)
-    assert kind is Unknown
-    raise ValueError("the value is not known yet")
+    return "null"
 
 
 def _main() -> None:

@@ -62,19 +62,16 @@ def _both(
 
     def run(scope: Scope, frame: Frame) -> Value:
         a, b = _run_both(left, right, scope, frame, unknown)
-        if a.__class__ is plain and b.__class__ is plain:
-            return operation(a, b)
-        a, a_marks = _operand(a, wanted, "left ", operator, spans[0], unknown)
-        b, b_marks = _operand(b, wanted, "right ", operator, spans[1], unknown)
-        if a.__class__ is Unknown or b.__class__ is Unknown:
-            result: Value = unknown
-        else:
-            try:
-                result = operation(a, b)
-            except OperationError as error:
-                raise ExpressionError(
-                    "Operation failed", f"Error during operation: {error}.", span=spans[2], result=unknown
-                ) from None
+        try:
+            if a.__class__ is plain and b.__class__ is plain:
+                return operation(a, b)
+            a, a_marks = _operand(a, wanted, "left ", operator, spans[0], unknown)
+            b, b_marks = _operand(b, wanted, "right ", operator, spans[1], unknown)
+            result = unknown if a.__class__ is Unknown or b.__class__ is Unknown else operation(a, b)
+        except OperationError as error:
+            raise ExpressionError(
+                "Operation failed", f"Error during operation: {error}.", span=spans[2], result=unknown
+            ) from None
         return mark(result, a_marks | b_marks)
 
     return run
