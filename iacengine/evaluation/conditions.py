@@ -17,7 +17,7 @@ from iacengine.lang.values import EPHEMERAL, SENSITIVE, Value, is_null, is_unkno
 
 
 class Status(Enum):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     FAIL = "fail"
     ERROR = "error"
     UNKNOWN = "unknown"

@@ -75,7 +75,7 @@ def _for_each(value: Value, origin: Origin) -> Expansion:
     if is_unknown(value):
         raise _refuse(origin, summary, f'The "for_each" value is not known yet. {_DEFERRED}', _REMEDY)
     if isinstance(value, MapValue):
-        return Expansion("for_each", dict(value.items))
+        return Expansion("for_each", {key: value.items[key] for key in value.items})
     if isinstance(value, dict):
         return Expansion("for_each", {key: value[key] for key in sorted(value)})
     if isinstance(value, SetValue):

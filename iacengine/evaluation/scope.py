@@ -85,6 +85,7 @@ class InstanceScope:
     """A scope with some names in front of those of the module."""
 
     __slots__ = ("functions", "names", "outer")
+    functions: FunctionContext
 
     def __init__(self, outer: Scope | InstanceScope, names: Mapping[Subject, Value]) -> None:
         self.outer = outer

@@ -173,7 +173,7 @@ def visit_check_data(walk: Walk, node: Node, scope: Scope, block: ResourceBlock)
     if walk.options.mode is PlanMode.DESTROY:
         return
     try:
-        reference = walk.provider_of(node, block)
+        reference = walk.setup.of_block(node.module, block)
         schema = walk.providers.resource_schema(reference.source, Mode.DATA, block.address.type)
         if schema is None:
             return

@@ -107,7 +107,7 @@ def _block(walk: Walk, address: ResourceInstance) -> ResourceBlock | None:
 def _prior(walk: Walk, found: ResourceObject) -> PriorObject | None:
     """The object after refresh; None when it is gone already."""
     reference = parse_provider_reference(found.provider)
-    if not walk.configure_stored(reference):
+    if not walk.setup.of_stored(reference):
         raise DiagnosticsError(
             error(
                 "Provider configuration not present",

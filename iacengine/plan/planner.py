@@ -9,11 +9,10 @@ from dataclasses import replace
 
 from iacengine.addresses import Mode, ProviderReference, Resource, ResourceInstance
 from iacengine.config.model import Configuration, ProviderName, ResourceBlock
-from iacengine.config.provider_names import ResolvedProvider, resolve_provider
 from iacengine.config.source import locate
-from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.conditions import Status
 from iacengine.evaluation.expansion import expand
+from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope, WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.graph.build import ConfigGraph, build_graph
@@ -38,7 +37,6 @@ from iacengine.provider.checks import check_planned
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import PlanRequest, PlanResponse, Provider
 from iacengine.schema import Schema
-from iacengine.schema.values import null_object
 from iacengine.state.model import ObjectKey, ResourceObject, State
 
 
@@ -104,8 +102,7 @@ class Walk:
         self.changing: set[Node] = set()
         self.visited: set[Node] = set()
         self.failed: set[Node] = set()
-        self._source_address = source_address
-        self._resolved: dict[tuple[tuple[str, ...], ProviderName], ResolvedProvider | None] = {}
+        self.setup = ProviderSetup(configuration, self.working, providers, source_address, self._start_refresh)
         self._by_provider: dict[str, list[ResourceObject]] = {}
         for found in self.state.objects.values():
             self._by_provider.setdefault(found.provider, []).append(found)
@@ -135,13 +132,10 @@ class Walk:
             orphans.plan_orphans(self)
 
     def _nodes_for_providers(self) -> set[Node]:
-        """What a destroy run evaluates: provider configurations and all they need, except resources."""
-        providers = [node for node in self.graph if node.kind in (Kind.PROVIDER, Kind.CALL)]
-        needed = self.graph.closure(providers, self.graph.needs)
-        return {node for node in needed if node.kind is not Kind.CALL or self._call_is_known(node)}
-
-    def _call_is_known(self, node: Node) -> bool:
-        return node in self.graph
+        """What a destroy run evaluates: provider configurations and all they need, and how modules expand."""
+        return self.graph.closure(
+            [node for node in self.graph if node.kind in (Kind.PROVIDER, Kind.CALL)], self.graph.needs
+        )
 
     def _run_nodes(self, nodes: set[Node]) -> None:
         waiting = {
@@ -230,7 +224,7 @@ class Walk:
                     self.working.expand_call(instance, call.name, self._expansion_of_call(scope, call.name))
                 case Kind.PROVIDER:
                     assert isinstance(node.name, ProviderName)
-                    self._configure(node.module, node.name)
+                    self.setup.of_name(node.module, node.name)
                 case Kind.RESOURCE:
                     assert isinstance(node.name, Resource)
                     self._resource(node, scope, node.name, batch)
@@ -272,62 +266,7 @@ class Walk:
                 return
         self.working.output(scope, name)
 
-    # --- providers -------------------------------------------------------------------------------------------------
-
-    def resolve(self, module: tuple[str, ...], name: ProviderName) -> ResolvedProvider | None:
-        key = (module, name)
-        if key not in self._resolved:
-            self._resolved[key] = resolve_provider(self.configuration, module, name, self._source_address)
-        return self._resolved[key]
-
-    def _configure(self, module: tuple[str, ...], name: ProviderName) -> None:
-        resolved = self.resolve(module, name)
-        assert resolved is not None
-        self.configure(resolved)
-
-    def configure(self, resolved: ResolvedProvider) -> ProviderReference:
-        """Configure a provider, once, and begin to refresh what is stored under it."""
-        reference = resolved.reference
-        if self.providers.is_configured(reference):
-            return reference
-        block = self.providers.schema(reference.source).provider.block
-        if resolved.block is None:
-            config: Value = null_object(block)
-            diagnostics = self.providers.configure(reference, config)
-        else:
-            scope = self.working.scope(self.working.module_instances(resolved.module)[0])
-            config = evaluate_body(resolved.block.body, block, scope, resolved.block.origin)
-            plain, _ = managed.unmark_with_paths(config)
-            diagnostics = self.providers.configure(reference, plain)
-            diagnostics = tuple(found.at(*locate(resolved.block.origin)) for found in diagnostics)
-        self.findings.extend(diagnostics)
-        if any(found.is_error for found in diagnostics):
-            raise DiagnosticsError(*diagnostics)
-        self._start_refresh(reference)
-        return reference
-
-    def configure_stored(self, reference: ProviderReference) -> bool:
-        """Configure the provider a stored object names, when its configuration still exists."""
-        if self.providers.is_configured(reference):
-            return True
-        path = reference.module
-        while path and path not in self.configuration.modules:
-            path = path[:-1]
-        for name in self._names_of(reference, path):
-            resolved = self.resolve(path, name)
-            if resolved is not None and (resolved.reference.alias == reference.alias or path != reference.module):
-                self.configure(replace(resolved, reference=reference))
-                return True
-        return False
-
-    def _names_of(self, reference: ProviderReference, path: tuple[str, ...]) -> list[ProviderName]:
-        module = self.configuration.modules[path]
-        names = [
-            name
-            for name, requirement in module.settings.required_providers.items()
-            if self._source_address(requirement.source) == reference.source
-        ]
-        return [ProviderName(name, reference.alias) for name in (*names, reference.source.rsplit("/", 1)[-1])]
+    # --- stored objects --------------------------------------------------------------------------------------------
 
     def _start_refresh(self, reference: ProviderReference) -> None:
         stored = self._by_provider.get(str(reference), [])
@@ -393,7 +332,7 @@ class Walk:
             )
             data.visit_check_data(self, node, scope, block)
             return
-        reference = self.provider_of(node, block)
+        reference = self.setup.of_block(node.module, block)
         schema = self.providers.resource_schema(reference.source, resource.mode, resource.type)
         if schema is None:
             raise _unsupported(resource, reference, block)
@@ -415,17 +354,6 @@ class Walk:
         if found.errors:
             raise DiagnosticsError(*found.all)
         self.findings.extend(found.all)
-
-    def provider_of(self, node: Node, block: ResourceBlock) -> ProviderReference:
-        resolved = self.resolve(node.module, block.provider_name)
-        if resolved is None:
-            diagnostic = error(
-                "Provider configuration not present",
-                f"{block.address} uses the provider configuration {block.provider_name}, which is declared nowhere.",
-                remedy="Declare it in a provider block, or pass it to the module with `providers`.",
-            )
-            raise DiagnosticsError(diagnostic.at(*locate(block.origin)))
-        return self.configure(resolved)
 
     def _leave_as_stored(self, address: ResourceInstance, reference: ProviderReference) -> None:
         prior = self.prior_of(address, reference)
@@ -561,7 +489,7 @@ class Walk:
             targets=tuple(map(str, self.options.targets)),
             excludes=tuple(map(str, self.options.excludes)),
             timestamp=self.options.timestamp,
-            diagnostics=self.findings.all,
+            diagnostics=(*self.findings.all, *self.setup.warnings),
         )
 
     def _outputs(self) -> dict[str, OutputChange]:

@@ -43,8 +43,10 @@ def _fires(walk: Walk, reference: Reference, scope: AnyScope, address: ResourceI
         return False
     steps = list(reference.remaining)
     keys = expansion.keys
-    if steps and isinstance(steps[0], Index) and expansion.kind != "single":
-        keys = (steps.pop(0).key,)
+    first = steps[0] if steps else None
+    if isinstance(first, Index) and expansion.kind != "single":
+        keys = (first.key,)
+        del steps[0]
     path = tuple(step.key if isinstance(step, Index) else step for step in steps)
     for key in keys:
         change = walk.changes.get((ResourceInstance(address.module, resource, key), ""))

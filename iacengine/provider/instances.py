@@ -22,6 +22,7 @@ class Providers:
         self._unconfigured: dict[str, Provider] = {}
         self._schemas: dict[str, ProviderSchema] = {}
         self._configured: dict[ProviderReference, Provider] = {}
+        self._provisional: set[ProviderReference] = set()
         self._made: list[Provider] = []
 
     def _make(self, source: str) -> Provider:
@@ -53,13 +54,29 @@ class Providers:
         self.schema(source)
         return self._unconfigured[source]
 
-    def configure(self, reference: ProviderReference, config: Value) -> tuple[Diagnostic, ...]:
-        """Configure the provider of a reference. The first configuration of a source takes the one already made."""
+    def configure(self, reference: ProviderReference, config: Value, *, final: bool = True) -> tuple[Diagnostic, ...]:
+        """Configure the provider of a reference. The first configuration of a source takes the one already made.
+
+        `final` False: the configuration holds unknown values, so apply configures it again (`forget_provisional`).
+        """
         self.schema(reference.source)
         taken = any(provider is self._unconfigured[reference.source] for provider in self._configured.values())
         provider = self._make(reference.source) if taken else self._unconfigured[reference.source]
-        self._configured[reference] = provider
-        return (*provider.validate_provider(config), *provider.configure(config, self._context))
+        invalid = provider.validate_provider(config)
+        if any(found.is_error for found in invalid):
+            return invalid
+        diagnostics = (*invalid, *provider.configure(config, self._context))
+        if not any(found.is_error for found in diagnostics):
+            self._configured[reference] = provider
+            if not final:
+                self._provisional.add(reference)
+        return diagnostics
+
+    def forget_provisional(self) -> None:
+        """Forget configurations that held unknown values, so that they are made anew."""
+        for reference in self._provisional:
+            del self._configured[reference]
+        self._provisional.clear()
 
     def is_configured(self, reference: ProviderReference) -> bool:
         return reference in self._configured

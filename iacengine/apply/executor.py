@@ -1,0 +1,439 @@
+"""The executor: follows the steps of a plan, many at once, with a journal entry before and after each.
+
+One thread (the caller's) decides and evaluates; provider calls run in a pool. Every round takes what is ready, writes
+all entries of the round in one flush (what just ended, what is about to begin), and only then calls the providers.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from iacengine.addresses import ResourceInstance, parse_provider_reference
+from iacengine.apply.operations import (
+    Task,
+    answer_problems,
+    perform,
+    planned_object,
+    prepare_delete,
+    prepare_forward,
+    settled_object,
+)
+from iacengine.apply.working import AppliedValues
+from iacengine.evaluation.conditions import Status, judge
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
+from iacengine.plan.data import read_data
+from iacengine.plan.events import Listener, StepFailed, StepFinished, StepSkipped, StepStarted
+from iacengine.plan.managed import evaluate_config
+from iacengine.plan.model import Change, ChangeCounts, Plan
+from iacengine.plan.prior import stored_value
+from iacengine.provider.instances import Providers
+from iacengine.provider.protocol import ApplyResponse
+from iacengine.schema.values import mark_with_paths
+from iacengine.state.journal_entries import Begun, Changed, Failed, JournalEntry, Operation, Succeeded
+from iacengine.state.model import ObjectKey, ResourceObject
+
+Append = Callable[[list[JournalEntry]], None]
+
+_LOCAL_ROUND = 256
+"""How many calls a round may hold whose provider answers without I/O: they cost nothing but the flush."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error of anyone's
+    """The user asked twice to stop: running calls were left alone, the journal tells of them."""
+
+
+@dataclass(slots=True, eq=False)
+class Progress:
+    """What a run has done so far."""
+
+    add: int = 0
+    change: int = 0
+    remove: int = 0
+    forget: int = 0
+    failed: list[ResourceInstance] = field(default_factory=list)
+    skipped: list[ResourceInstance] = field(default_factory=list)
+    interrupted: bool = False
+
+    def counts(self, imported: int) -> ChangeCounts:
+        return ChangeCounts(self.add, self.change, self.remove, imported, self.forget)
+
+
+class Executor:
+    """One run over the steps of a plan. `objects` is the state as it becomes."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        values: AppliedValues,
+        providers: Providers,
+        append: Append,
+        parallelism: int,
+        listener: Listener,
+        findings: Findings,
+    ) -> None:
+        self.plan = plan
+        self.values = values
+        self.providers = providers
+        self.listener = listener
+        self.findings = findings
+        self.progress = Progress()
+        self.objects: dict[ObjectKey, ResourceObject] = dict(plan.prior_state.objects)
+        self._append = append
+        self._parallelism = parallelism
+        self._pending: list[JournalEntry] = []
+        self._results: queue.SimpleQueue[tuple[Task, ApplyResponse, float]] = queue.SimpleQueue()
+        self._started: dict[int, float] = {}
+        self._running = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._waiting = [len(step.awaits) for step in plan.steps]
+        self._dependents: list[list[int]] = [[] for _ in plan.steps]
+        for number, step in enumerate(plan.steps):
+            for awaited in step.awaits:
+                self._dependents[awaited].append(number)
+        self._ready: deque[int] = deque(number for number, count in enumerate(self._waiting) if not count)
+        self._blocked: dict[int, str] = {}
+        self._deposed: dict[int, str] = {}
+
+    # --- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Execute every step that can be. Raises Interrupted when told twice to stop."""
+        try:
+            while True:
+                self._round()
+                if not self._running:
+                    if not self._ready or self.progress.interrupted:
+                        break
+                    continue
+                self._collect()
+        finally:
+            self._flush()
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.progress.interrupted:
+            self._skip_rest()
+
+    def _round(self) -> None:
+        """Start what is ready, up to the parallelism; write the journal once, before the first call."""
+        tasks: list[Task] = []
+        local = 0
+        while self._ready and not self.progress.interrupted and self._running + len(tasks) - local < self._parallelism:
+            number = self._ready.popleft()
+            task = self._prepare(number)
+            if task is None:
+                continue
+            tasks.append(task)
+            self._pending.append(self._begun(task))
+            local += self._is_local(task)
+            if local >= _LOCAL_ROUND:
+                break
+        if tasks:
+            self._flush()
+        for task in tasks:
+            self._start(task)
+
+    def _is_local(self, task: Task) -> bool:
+        return bool(getattr(task.provider, "is_local", False))
+
+    def _flush(self) -> None:
+        if self._pending:
+            entries, self._pending = self._pending, []
+            self._append(entries)
+
+    def _start(self, task: Task) -> None:
+        change = task.change
+        self.listener(StepStarted(task.step, task.operation, change.address, _told_deposed(task), _id(change)))
+        started = self._started[task.step] = monotonic()
+        if self._is_local(task):
+            self._settle(task, perform(task), started)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
+        self._running += 1
+        self._pool.submit(self._work, task)
+
+    def _work(self, task: Task) -> None:
+        response = perform(task)
+        self._results.put((task, response, monotonic()))
+
+    def _collect(self) -> None:
+        """Wait for one answer, then take all that are there."""
+        if not self._ready:
+            self._flush()
+        task, response, _ = self._next_result()
+        while True:
+            self._running -= 1
+            self._settle(task, response, self._started.pop(task.step))
+            try:
+                task, response, _ = self._results.get_nowait()
+            except queue.Empty:
+                return
+
+    def _next_result(self) -> tuple[Task, ApplyResponse, float]:
+        while True:
+            try:
+                return self._results.get()
+            except KeyboardInterrupt:
+                self.interrupt()
+
+    def interrupt(self) -> None:
+        """Stop starting steps; the second time give up waiting for those that run."""
+        if self.progress.interrupted:
+            self._flush()
+            raise Interrupted
+        self.progress.interrupted = True
+        self.providers.stop()
+
+    # --- before a step ---------------------------------------------------------------------------------------------
+
+    def _prepare(self, number: int) -> Task | None:
+        """What a ready step asks of its provider; None when it needs no call, and is done (or failed) with that."""
+        step = self.plan.steps[number]
+        if step.operation is None:
+            self._finish(number)
+            return None
+        change = self.plan.changes[step.change]
+        if number in self._blocked:
+            self._skip(number, change)
+            return None
+        try:
+            match step.operation:
+                case Operation.CREATE | Operation.UPDATE:
+                    return self._prepare_forward(number, step.operation, change)
+                case Operation.DELETE:
+                    return self._prepare_delete(number, step.change, change)
+                case Operation.READ:
+                    self._read(number, change)
+                case Operation.FORGET:
+                    self._change(number, {(change.address, change.deposed): None})
+                    self.progress.forget += 1
+                    self._finish(number)
+        except DiagnosticsError as found:
+            self._fail(number, change, found.diagnostics, 0.0, told=False)
+        return None
+
+    def _prepare_forward(self, number: int, operation: Operation, change: Change) -> Task | None:
+        block = self.values.block(change.address)
+        reference = self.values.setup.of_block(change.address.module.path, block)
+        schema = self.values.schema(reference, change.address)
+        scope = self.values.scope(change.address, block)
+        for condition in block.lifecycle.preconditions:
+            verdict = judge(condition, scope, "Resource precondition failed")
+            self.values.verdict("resource", str(change.address), verdict)
+            if verdict.diagnostic is not None:
+                raise DiagnosticsError(verdict.diagnostic)
+        task = prepare_forward(number, operation, change, block, self.providers.configured(reference), schema, scope)
+        if task is None:
+            assert change.prior is not None
+            self.values.set_object(change.address, change.before)
+            self._change(number, self._refreshed_dependencies(change))
+            self._finish(number)
+            return None
+        if task.deposed:
+            self._deposed[self.plan.steps[number].change] = task.deposed
+        return task
+
+    def _refreshed_dependencies(self, change: Change) -> dict[ObjectKey, ResourceObject | None]:
+        stored = self.objects.get((change.address, ""))
+        if stored is None or stored.dependencies == change.dependencies:
+            return {}
+        return {stored.key: replace(stored, dependencies=change.dependencies)}
+
+    def _prepare_delete(self, number: int, index: int, change: Change) -> Task | None:
+        deposed = change.deposed or self._deposed.get(index, "")
+        stored = self.objects.get((change.address, deposed))
+        if stored is None:
+            self._finish(number)
+            return None
+        reference = parse_provider_reference(stored.provider)
+        if not self.values.setup.of_stored(reference):
+            raise DiagnosticsError(self.values.no_provider(change.address, reference))
+        schema = self.values.schema(reference, change.address)
+        return prepare_delete(number, change, stored, self.providers.configured(reference), schema)
+
+    def _begun(self, task: Task) -> Begun:
+        prior = self.objects.get((task.address, task.deposed if task.operation is Operation.DELETE else ""))
+        return Begun(
+            task.step,
+            task.operation,
+            task.address,
+            task.deposed,
+            task.request.token,
+            task.change.provider,
+            prior,
+            planned_object(task),
+        )
+
+    def _read(self, number: int, change: Change) -> None:
+        block = self.values.block(change.address)
+        reference = self.values.setup.of_block(change.address.module.path, block)
+        schema = self.values.schema(reference, change.address)
+        scope = self.values.scope(change.address, block)
+        self.listener(StepStarted(number, Operation.READ, change.address))
+        started = monotonic()
+        config, marks = evaluate_config(block, schema, scope)
+        value = mark_with_paths(
+            read_data(self.providers.configured(reference), change.address, block, schema, config), marks
+        )
+        attributes, paths = stored_value(value, schema.block)
+        stored = ResourceObject(
+            change.address, change.provider, attributes, schema.version, paths, dependencies=change.dependencies
+        )
+        self.values.set_object(change.address, value)
+        self._change(number, {stored.key: stored})
+        self.listener(
+            StepFinished(number, Operation.READ, change.address, monotonic() - started, id=_text_id(attributes))
+        )
+        self._postconditions(change, value)
+        self._finish(number)
+
+    # --- after a step ----------------------------------------------------------------------------------------------
+
+    def _settle(self, task: Task, response: ApplyResponse, started: float) -> None:
+        elapsed = monotonic() - started
+        problems = answer_problems(task, response)
+        failed = any(found.is_error for found in problems)
+        changes = self._state_changes(task, replace(response, diagnostics=problems))
+        self._apply_changes(changes)
+        if failed:
+            message = next(found.summary for found in problems if found.is_error)
+            self._pending.append(Failed(task.step, message, changes))
+            self._fail(task.step, task.change, problems, elapsed)
+            return
+        self._pending.append(Succeeded(task.step, changes))
+        self.findings.extend(problems)
+        self._count(task.operation)
+        key = (task.address, "")
+        stored = changes.get(key)
+        self.listener(
+            StepFinished(
+                task.step,
+                task.operation,
+                task.address,
+                elapsed,
+                _told_deposed(task),
+                _text_id(stored.attributes) if stored is not None else None,
+            )
+        )
+        try:
+            if task.operation is not Operation.DELETE:
+                self._postconditions(task.change, self.values.object(task.address))
+        except DiagnosticsError as found:
+            self._fail(task.step, task.change, found.diagnostics, elapsed, told=False)
+            return
+        self._finish(task.step)
+
+    def _state_changes(self, task: Task, response: ApplyResponse) -> dict[ObjectKey, ResourceObject | None]:
+        address = task.address
+        failed = any(found.is_error for found in response.diagnostics)
+        if task.operation is Operation.DELETE:
+            if failed and response.state is None:
+                return {}
+            if response.state is None:
+                if not task.deposed:
+                    self.values.drop_object(address, keep=task.change.action.is_replace)
+                return {(address, task.deposed): None}
+            stored = self.objects[(address, task.deposed)]
+            attributes, paths = stored_value(response.state, task.schema.block)
+            left = replace(stored, attributes=attributes, sensitive_paths=paths or stored.sensitive_paths)
+            return {left.key: left}
+        found, value = settled_object(task, response, task.request.token)
+        if found is None:
+            return {}
+        changes: dict[ObjectKey, ResourceObject | None] = {found.key: found}
+        before = self.objects.get((address, ""))
+        if task.deposed and before is not None:
+            changes[(address, task.deposed)] = replace(before, deposed=task.deposed)
+        self.values.set_object(address, value)
+        return changes
+
+    def _apply_changes(self, changes: dict[ObjectKey, ResourceObject | None]) -> None:
+        for key, stored in changes.items():
+            if stored is None:
+                self.objects.pop(key, None)
+            else:
+                self.objects[key] = stored
+
+    def _change(self, number: int, changes: dict[ObjectKey, ResourceObject | None]) -> None:
+        """A change of the state without a provider call."""
+        if changes:
+            self._apply_changes(changes)
+            self._pending.append(Changed(changes))
+
+    def _count(self, operation: Operation) -> None:
+        match operation:
+            case Operation.CREATE:
+                self.progress.add += 1
+            case Operation.UPDATE:
+                self.progress.change += 1
+            case Operation.DELETE:
+                self.progress.remove += 1
+            case Operation.READ | Operation.FORGET:
+                pass
+
+    def _postconditions(self, change: Change, value: object) -> None:
+        block = self.values.block(change.address)
+        if not block.lifecycle.postconditions:
+            return
+        scope = self.values.scope(change.address, block).with_names({("self",): value})
+        for condition in block.lifecycle.postconditions:
+            verdict = judge(condition, scope, "Resource postcondition failed")
+            self.values.verdict("resource", str(change.address), verdict)
+            if verdict.status in (Status.FAIL, Status.ERROR):
+                assert verdict.diagnostic is not None
+                raise DiagnosticsError(replace(verdict.diagnostic, address=str(change.address)))
+
+    def _finish(self, number: int) -> None:
+        for dependent in self._dependents[number]:
+            self._waiting[dependent] -= 1
+            if number in self._blocked:
+                self._blocked.setdefault(dependent, self._blocked[number])
+            if not self._waiting[dependent]:
+                self._ready.append(dependent)
+
+    def _fail(
+        self, number: int, change: Change, diagnostics: tuple[Diagnostic, ...], elapsed: float, *, told: bool = True
+    ) -> None:
+        """Note a failure; what awaits the step is skipped, everything else goes on."""
+        self.findings.add(*diagnostics)
+        self.progress.failed.append(change.address)
+        operation = self.plan.steps[number].operation
+        assert operation is not None
+        if told:
+            self.listener(StepFailed(number, operation, change.address, elapsed, diagnostics, change.deposed))
+        self._blocked[number] = str(change.address)
+        self._finish(number)
+
+    def _skip(self, number: int, change: Change) -> None:
+        operation = self.plan.steps[number].operation
+        assert operation is not None
+        self.progress.skipped.append(change.address)
+        self.listener(StepSkipped(number, operation, change.address, f"{self._blocked[number]} failed"))
+        self._finish(number)
+
+    def _skip_rest(self) -> None:
+        done = set(self.progress.skipped)
+        for number, count in enumerate(self._waiting):
+            step = self.plan.steps[number]
+            if step.operation is not None and (count or number in self._ready):
+                address = self.plan.changes[step.change].address
+                if address not in done:
+                    self.progress.skipped.append(address)
+
+
+def _told_deposed(task: Task) -> str:
+    return task.deposed if task.operation is Operation.DELETE else ""
+
+
+def _text_id(attributes: object) -> str | None:
+    found = attributes.get("id") if isinstance(attributes, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _id(change: Change) -> str | None:
+    return _text_id(change.prior.attributes) if change.prior is not None else None

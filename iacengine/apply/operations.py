@@ -1,0 +1,228 @@
+"""One step of a plan: what to ask the provider, and what its answer means for the state.
+
+`prepare_*` evaluates again what was unknown while planning; `perform` calls the provider (in any thread); `settle_*`
+turns the answer into changes of the state. Only `perform` does I/O.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from iacengine.addresses import ProviderReference, ResourceInstance, parse_provider_reference
+from iacengine.config.model import ResourceBlock
+from iacengine.config.source import locate
+from iacengine.evaluation.scope import AnyScope
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.lang.values import Unknown, Value, any_inside, map_children
+from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
+from iacengine.plan.model import Action, Change
+from iacengine.plan.prior import PriorObject, open_stored, stored_value
+from iacengine.provider.checks import check_applied, check_planned
+from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
+from iacengine.schema import Schema
+from iacengine.schema.values import mark_with_paths, unmark_with_paths
+from iacengine.state.journal_entries import Operation
+from iacengine.state.model import Deposed, ResourceObject
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A provider call ready to be made for a step.
+
+    `planned` is the object as it shall be (marked), None for a delete; `deposed` the key under which a replaced object
+    waits for its deletion (for a create: the key it gets; for a delete: the key it has).
+    """
+
+    step: int
+    operation: Operation
+    change: Change
+    provider: Provider
+    schema: Schema
+    request: ApplyRequest
+    planned: Value
+    deposed: Deposed = ""
+
+    @property
+    def address(self) -> ResourceInstance:
+        return self.change.address
+
+
+def new_token() -> str:
+    """A token that names one operation: 128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
+
+
+def new_deposed_key() -> Deposed:
+    return os.urandom(4).hex()
+
+
+def prepare_forward(
+    step: int,
+    operation: Operation,
+    change: Change,
+    block: ResourceBlock,
+    provider: Provider,
+    schema: Schema,
+    scope: AnyScope,
+) -> Task | None:
+    """A create or update. None when the change turns out to be none. Raises DiagnosticsError."""
+    prior = _prior(change, schema, provider) if operation is Operation.UPDATE else None
+    planned, private = change.after, change.planned_private
+    config, marks = unmark_with_paths(change.config)
+    if change.body_unknown:
+        config, marks = evaluate_config(block, schema, scope)
+        _refuse_unknown(change.address, block, config)
+        desired = Desired(
+            change.address,
+            block,
+            _reference(change),
+            schema,
+            config,
+            marks,
+            prior,
+            change.create_before_destroy,
+            change.dependencies,
+        )
+        final = _plan_again(desired, change, provider)
+        if operation is Operation.UPDATE and final.action is Action.NO_OP:
+            return None
+        planned, private = final.after, final.planned_private
+    plain, _ = unmark_with_paths(planned)
+    request = ApplyRequest(
+        change.address.resource.type,
+        prior.value if prior is not None else None,
+        plain,
+        config,
+        new_token(),
+        private,
+    )
+    deposed = new_deposed_key() if change.action is Action.CREATE_THEN_DELETE else ""
+    return Task(step, operation, change, provider, schema, request, planned, deposed)
+
+
+def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: Provider, schema: Schema) -> Task:
+    """A delete of the stored object, current or deposed."""
+    prior = open_stored(stored, schema, provider)
+    request = ApplyRequest(change.address.resource.type, prior.value, None, None, new_token(), stored.private)
+    return Task(step, Operation.DELETE, change, provider, schema, request, None, stored.deposed)
+
+
+def perform(task: Task) -> ApplyResponse:
+    """Call the provider. A defect of it becomes a diagnostic."""
+    try:
+        return task.provider.apply(task.request)
+    except DiagnosticsError as found:
+        return ApplyResponse(None, None, found.diagnostics)
+    except Exception as defect:
+        problem = error(
+            "Provider failed",
+            f"The provider raised {type(defect).__name__} during {task.operation.value}: {defect}",
+            remedy="This is a defect of the provider; report it to its maintainers.",
+        )
+        return ApplyResponse(None, None, (problem,))
+
+
+def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[ResourceObject | None, Value]:
+    """What is there after a create or update, as stored and as a marked value; (None, None) when nothing is.
+
+    With an error the object that a create left half made is tainted; an update that says nothing keeps the prior one.
+    """
+    failed = any(found.is_error for found in response.diagnostics)
+    change = task.change
+    if response.state is None:
+        if failed and task.operation is Operation.UPDATE and change.prior is not None:
+            return change.prior, change.before
+        return None, None
+    _, marks = unmark_with_paths(task.planned)
+    value = mark_with_paths(_without_unknown(response.state), marks)
+    attributes, paths = stored_value(value, task.schema.block)
+    stored = ResourceObject(
+        address=change.address,
+        provider=change.provider,
+        attributes=attributes,
+        schema_version=task.schema.version,
+        sensitive_paths=paths,
+        private=response.private,
+        dependencies=change.dependencies,
+        tainted=failed and task.operation is Operation.CREATE,
+        create_before_destroy=change.create_before_destroy,
+        protected=change.prior.protected if change.prior is not None else False,
+        token=token if task.operation is Operation.CREATE else (change.prior.token if change.prior else None),
+    )
+    return stored, value
+
+
+def answer_problems(task: Task, response: ApplyResponse) -> tuple[Diagnostic, ...]:
+    """The answer's own diagnostics, and what is wrong with the answer itself."""
+    problems = list(response.diagnostics)
+    if not any(found.is_error for found in problems) and task.operation is not Operation.DELETE:
+        if response.state is None:
+            problems.append(
+                error("Provider returned no object", "The provider said that all went well, but not what is there.")
+            )
+        else:
+            plain, _ = unmark_with_paths(task.planned)
+            problems += check_applied(task.schema.block, plain, response.state, provider=_reference(task.change).source)
+    return tuple(replace(found, address=str(task.address)) for found in problems)
+
+
+def planned_object(task: Task) -> ResourceObject | None:
+    """The planned object as the journal holds it: unknown parts are null."""
+    if task.planned is None:
+        return None
+    _, marks = unmark_with_paths(task.planned)
+    value = mark_with_paths(_without_unknown(task.request.planned), marks)
+    attributes, paths = stored_value(value, task.schema.block)
+    change = task.change
+    return ResourceObject(
+        change.address,
+        change.provider,
+        attributes,
+        task.schema.version,
+        paths,
+        dependencies=change.dependencies,
+        create_before_destroy=change.create_before_destroy,
+        token=task.request.token,
+    )
+
+
+def _prior(change: Change, schema: Schema, provider: Provider) -> PriorObject | None:
+    return open_stored(change.prior, schema, provider) if change.prior is not None else None
+
+
+def _reference(change: Change) -> ProviderReference:
+    return parse_provider_reference(change.provider)
+
+
+def _refuse_unknown(address: ResourceInstance, block: ResourceBlock, config: Value) -> None:
+    if any_inside(config, lambda inner: inner.__class__ is Unknown):
+        diagnostic = error(
+            "Configuration is still unknown",
+            f"{address} holds values that are not known even now, after everything it refers to was applied.",
+            address=str(address),
+        )
+        raise DiagnosticsError(diagnostic.at(*locate(block.origin)))
+
+
+def _plan_again(desired: Desired, change: Change, provider: Provider) -> Change:
+    """The change planned with everything known. Raises DiagnosticsError when the provider contradicts its plan."""
+    request = request_for(desired, desired.prior)
+    (response,) = provider.plan([request])
+    problems = list(response.diagnostics)
+    block = desired.schema.block
+    name = desired.provider.source
+    if not any(found.is_error for found in problems):
+        legacy = response.legacy_type_system
+        problems += check_planned(block, request.prior, request.config, response.planned, provider=name, legacy=legacy)
+    if any(found.is_error for found in problems):
+        raise DiagnosticsError(*(found.at(*locate(desired.block.origin)) for found in problems))
+    final = decide(replace(desired, prior=desired.prior), request, response, None)
+    return final
+
+
+def _without_unknown(value: Value) -> Value:
+    """The value with nulls where something is unknown."""
+    if isinstance(value, Unknown):
+        return None
+    return map_children(value, _without_unknown)

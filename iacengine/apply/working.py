@@ -1,0 +1,153 @@
+"""The values an apply evaluates with: planned objects first, each replaced by the real one when it is there."""
+
+from __future__ import annotations
+
+from iacengine.addresses import (
+    Mode,
+    ModuleInstance,
+    ProviderReference,
+    Resource,
+    ResourceInstance,
+    parse_provider_reference,
+)
+from iacengine.config.model import ResourceBlock
+from iacengine.evaluation.conditions import Verdict
+from iacengine.evaluation.expansion import expand
+from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
+from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, WorkingValues
+from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.values import UNKNOWN, Value
+from iacengine.plan.model import Plan
+from iacengine.plan.prior import open_stored
+from iacengine.provider.instances import Providers
+from iacengine.schema import Schema
+from iacengine.state.model import CheckResult, ResourceObject
+
+
+class AppliedValues:
+    """Scopes over the objects of a plan as they become real."""
+
+    def __init__(
+        self, plan: Plan, providers: Providers, functions: FunctionContext, source_address: SourceAddress
+    ) -> None:
+        self.plan = plan
+        self.providers = providers
+        self.working = WorkingValues(plan.configuration, plan.variables, functions, remembers_unknown=False)
+        self.setup = ProviderSetup(plan.configuration, self.working, providers, source_address)
+        self.verdicts: dict[tuple[str, str], list[Verdict]] = {}
+        self._expanded: dict[tuple[ModuleInstance, Resource], Expansion] = {}
+        providers.forget_provisional()
+        self._expand()
+        self._fill()
+
+    def _expand(self) -> None:
+        for (parent, name), expansion in self.plan.modules.items():
+            self.working.expand_call(parent, name, Expansion(expansion.kind, dict.fromkeys(expansion.keys)))
+        found: dict[tuple[ModuleInstance, Resource], Expansion] = {}
+        for module in self.plan.configuration.modules.values():
+            for instance in self.working.module_instances(module.path):
+                for block in module.resources.values():
+                    found[(instance, block.address)] = Expansion(_kind(block), {})
+        for change in self.plan.changes:
+            if not change.deposed and change.after is not None:
+                place = (change.address.module, change.address.resource)
+                found.setdefault(place, Expansion("single", {})).values[change.address.key] = None
+        for stored in self.plan.prior_state.objects.values():
+            if stored.address.resource.mode is Mode.DATA:
+                place = (stored.address.module, stored.address.resource)
+                if place in found:
+                    found[place].values[stored.address.key] = None
+        for (instance, resource), expansion in found.items():
+            if expansion.kind == "single":
+                expansion = SINGLE
+            self.working.expand_resource(instance, resource, expansion)
+
+    def _fill(self) -> None:
+        for stored in self.plan.prior_state.objects.values():
+            if not stored.deposed and stored.address.resource.mode is Mode.DATA:
+                self._fill_stored(stored)
+        changed = set()
+        for change in self.plan.changes:
+            if not change.deposed:
+                changed.add(change.address)
+                if change.after is not None:
+                    self.working.set_object(change.address, change.after)
+        if self.plan.targets or self.plan.excludes:
+            for stored in self.plan.prior_state.objects.values():
+                if not stored.deposed and stored.address not in changed:
+                    self._fill_stored(stored)
+
+    def _fill_stored(self, stored: ResourceObject) -> None:
+        reference = parse_provider_reference(stored.provider)
+        schema = self.schema(reference, stored.address)
+        provider = self.providers.unconfigured(reference.source)
+        self.working.set_object(stored.address, open_stored(stored, schema, provider).marked)
+
+    # --- what the executor asks ------------------------------------------------------------------------------------
+
+    def block(self, address: ResourceInstance) -> ResourceBlock:
+        module = self.plan.configuration.modules[address.module.path]
+        block = module.resources.get(address.resource)
+        if block is not None:
+            return block
+        for check in module.checks.values():
+            if check.data is not None and check.data.address == address.resource:
+                return check.data
+        raise KeyError(f"{address} has no block")
+
+    def scope(self, address: ResourceInstance, block: ResourceBlock) -> AnyScope:
+        """The scope of one instance, each.value evaluated with what is known now."""
+        scope = self.working.scope(address.module)
+        if address.key is None:
+            return scope
+        place = (address.module, address.resource)
+        expansion = self._expanded.get(place)
+        if expansion is None:
+            expansion = expand(block.repetition, scope, block.origin)
+            self._expanded[place] = expansion
+        return scope.for_instance(expansion, address.key)
+
+    def schema(self, reference: ProviderReference, address: ResourceInstance) -> Schema:
+        schema = self.providers.resource_schema(reference.source, address.resource.mode, address.resource.type)
+        assert schema is not None, f"{address} was planned, so its type exists"
+        return schema
+
+    def set_object(self, address: ResourceInstance, value: Value) -> None:
+        self.working.set_object(address, value)
+
+    def object(self, address: ResourceInstance) -> Value:
+        return self.working.objects.get(address, UNKNOWN)
+
+    def drop_object(self, address: ResourceInstance, *, keep: bool) -> None:
+        """An object was deleted; one that is about to be created again stays as planned."""
+        if not keep:
+            self.working.objects.pop(address, None)
+
+    def verdict(self, kind: str, address: str, verdict: Verdict) -> None:
+        self.verdicts.setdefault((kind, address), []).append(verdict)
+
+    def no_provider(self, address: ResourceInstance, reference: ProviderReference) -> Diagnostic:
+        return error(
+            "Provider configuration not present",
+            f"{address} was made with the provider configuration {reference}, which is declared nowhere now.",
+            remedy="Declare the provider configuration again until the object is deleted.",
+            address=str(address),
+        )
+
+    def check_results(self) -> tuple[CheckResult, ...]:
+        """The plan's check results, with what apply found out put in their place."""
+        results = {(result.kind, result.address): result for result in self.plan.checks}
+        for (kind, address), verdicts in self.verdicts.items():
+            worst = max((verdict.status.value for verdict in verdicts), key=("pass", "unknown", "fail", "error").index)
+            before = results.get((kind, address))
+            config = before.config_address if before is not None else address
+            problems = tuple(verdict.message for verdict in verdicts if verdict.message)
+            results[(kind, address)] = CheckResult(kind, address, worst, config, problems)
+        return tuple(results[key] for key in sorted(results))
+
+
+def _kind(block: ResourceBlock) -> str:
+    if block.repetition.has_count:
+        return "count"
+    return "for_each" if block.repetition.has_for_each else "single"
