@@ -16,7 +16,7 @@ DEFAULT_PARALLELISM: Final = 32
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on, not before
     """A time span as Terraform writes it (`90s`, `1m30s`, `500ms`), or a number of seconds; in seconds."""
 
     name = "duration"

@@ -18,7 +18,7 @@ from iacengine.cli.terminal import Terminal
 @on_failure_option
 @run_options
 @click.pass_obj
-def command(terminal: Terminal, **options: Any) -> int:
+def command(terminal: Terminal, /, **options: Any) -> int:
     """Create or update infrastructure.
 
     Plans the stack and asks for approval, or applies a plan saved by `iac plan --out` as it is, without asking.

@@ -27,7 +27,7 @@ from iacengine.cli.terminal import Terminal
 @on_failure_option
 @run_options
 @click.pass_obj
-def command(terminal: Terminal, **options: Any) -> int:
+def command(terminal: Terminal, /, **options: Any) -> int:
     """Destroy everything that the stack made.
 
     `iac plan --destroy` shows what this would do.

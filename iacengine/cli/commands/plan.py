@@ -22,7 +22,7 @@ from iacengine.cli.terminal import Terminal
 @on_failure_option
 @run_options
 @click.pass_obj
-def command(terminal: Terminal, **options: Any) -> int:
+def command(terminal: Terminal, /, **options: Any) -> int:
     """Show the changes that the configuration asks for; change nothing.
 
     STACK is a directory or one stack file; without it the current directory is used.

@@ -16,7 +16,7 @@ from iacengine.cli.terminal import Terminal
 @scope_options
 @run_options
 @click.pass_obj
-def command(terminal: Terminal, **options: Any) -> int:
+def command(terminal: Terminal, /, **options: Any) -> int:
     """Update the state to match the real objects; change none of them.
 
     The same as `iac apply --refresh-only --auto-approve`.

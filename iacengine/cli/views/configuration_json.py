@@ -193,7 +193,7 @@ def _body(body: Mapping[str, Raw], block: Block) -> dict[str, Any]:
 
 def _dynamic(raw: Mapping[str, Raw], block: Block) -> dict[str, Any]:
     """What `dynamic` blocks repeat, once each."""
-    entries = {}
+    entries: dict[str, list[Any]] = {}
     for name, blocks in raw.items():
         nested = block.blocks.get(name)
         for one in _as_list(blocks):

@@ -44,3 +44,38 @@ def _dot_name(text: str) -> str:
 
 def _mermaid_label(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def only(kept: Iterable[str], edges: Iterable[Edge]) -> tuple[list[str], list[Edge]]:
+    """The graph of some nodes alone: an edge for every way between two of them that meets no other of them.
+
+    Each node that is left out hands on what it needs; what is handed on is shared, so common shapes stay cheap.
+    """
+    nodes = list(kept)
+    wanted = set(nodes)
+    needs: dict[str, list[str]] = {}
+    for source, target in edges:
+        needs.setdefault(source, []).append(target)
+    reached: dict[str, frozenset[str]] = {}
+
+    def reach(start: str) -> frozenset[str]:
+        """The kept nodes that a node needs, through others only."""
+        stack = [start]
+        while stack:
+            node = stack[-1]
+            waiting = [other for other in needs.get(node, ()) if other not in wanted and other not in reached]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            if node not in reached:
+                found: set[str] = set()
+                for other in needs.get(node, ()):
+                    if other in wanted:
+                        found.add(other)
+                    else:
+                        found |= reached[other]
+                reached[node] = frozenset(found)
+        return reached[start]
+
+    return nodes, [(node, needed) for node in nodes for needed in sorted(reach(node)) if needed != node]

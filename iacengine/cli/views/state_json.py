@@ -44,7 +44,7 @@ def state_values(state: State, schemas: Schemas) -> dict[str, Any]:
     if state.outputs:
         values["outputs"] = outputs_json(state.outputs)
     objects = sorted(state.objects.values(), key=lambda obj: (str(obj.address), obj.deposed))
-    values["root_module"] = module_tree((obj.address, _resource(obj, schemas)) for obj in objects)
+    values["root_module"] = module_tree((obj.address, resource_json(obj, schemas)) for obj in objects)
     return values
 
 
@@ -115,7 +115,8 @@ def module_tree(resources: Iterable[tuple[ResourceInstance, dict[str, Any]]]) ->
     return modules[ModuleInstance()]
 
 
-def _resource(obj: ResourceObject, schemas: Schemas) -> dict[str, Any]:
+def resource_json(obj: ResourceObject, schemas: Schemas) -> dict[str, Any]:
+    """One object with its attributes."""
     schema = schemas(obj.provider, obj.address.resource.mode, obj.address.resource.type)
     value = object_value(obj, schema)
     entry = resource_head(obj.address)

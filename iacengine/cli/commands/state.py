@@ -1,0 +1,188 @@
+"""`iac state`: looking at the state, and editing it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from iacengine.cli.group import Command, Group
+from iacengine.cli.options import json_option, lock_options, show_sensitive_option, state_option
+from iacengine.cli.terminal import Terminal
+
+stack_option = click.option("--stack", "path", default=".", metavar="STACK", help="Not the current directory's stack.")
+
+
+@click.group("state", cls=Group)
+def command() -> None:
+    """Look at the state, and edit it.
+
+    What is moved, removed or pushed here changes only what iacengine remembers, never a real object.
+    """
+
+
+@command.command("list", cls=Command)
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
+@click.option("--id", "id_", metavar="ID", help="Only objects with this id.")
+@json_option
+@stack_option
+@state_option
+@click.pass_obj
+def list_(
+    terminal: Terminal, addresses: tuple[str, ...], id_: str | None, as_json: bool, path: str, state: str | None
+) -> None:
+    """List the objects in the state; with an ADDRESS, those that it names (a module, a resource, an instance)."""
+    from iacengine.addresses import parse_target  # lazy: help needs none of it
+    from iacengine.cli.state_access import matching, read_state
+
+    targets = [parse_target(address) for address in addresses]
+    found = matching(read_state(path, state), targets, required=bool(targets))
+    if id_ is not None:
+        found = [obj for obj in found if obj.attributes.get("id") == id_]
+    if as_json:
+        from iacengine.cli.views.value_json import dumps  # lazy, as above
+
+        terminal.line(dumps([str(obj.address) for obj in found], indent=True).decode())
+        return
+    for obj in found:
+        terminal.line(f"{obj.address}{f' (deposed {obj.deposed})' if obj.deposed else ''}")
+
+
+@command.command("show", cls=Command)
+@click.argument("address")
+@json_option
+@stack_option
+@state_option
+@show_sensitive_option
+@click.pass_obj
+def show(terminal: Terminal, address: str, as_json: bool, path: str, state: str | None, show_sensitive: bool) -> None:
+    """Show one object. With --json, sensitive values stand in it as they are."""
+    from iacengine.cli.schemas import installed_schemas  # lazy: help needs none of it
+    from iacengine.cli.state_access import one_object, read_state
+
+    obj = one_object(read_state(path, state), address)
+    if as_json:
+        from iacengine.cli.views.state_json import resource_json
+        from iacengine.cli.views.value_json import dumps
+
+        terminal.line(dumps(resource_json(obj, installed_schemas()), indent=True).decode())
+        return
+    from iacengine.cli.views.state_text import object_text
+
+    terminal.write(object_text(obj, installed_schemas(), show_sensitive=show_sensitive))
+
+
+@command.command("mv", cls=Command)
+@click.argument("source")
+@click.argument("destination")
+@click.option("--dry-run", is_flag=True, help="Only say what would be moved.")
+@lock_options
+@stack_option
+@state_option
+@click.pass_obj
+def mv(
+    terminal: Terminal,
+    source: str,
+    destination: str,
+    dry_run: bool,
+    lock: bool,
+    lock_timeout: float,
+    path: str,
+    state: str | None,
+) -> None:
+    """Give objects another address: an instance, a resource with all its instances, or a module with all in it.
+
+    A `moved` block in the configuration does the same, and tells everybody who uses the module.
+    """
+    from iacengine.cli.state_access import edit_state, moves_between, open_stack  # lazy: help needs none of it
+
+    del lock  # edits always lock
+    stack = open_stack(path, state)
+    with edit_state(stack, "iac state mv", lock_timeout) as edit:
+        moves = moves_between(edit.state, source, destination)
+        if not dry_run:
+            edit.replace({old.key: None for old, _ in moves} | {new.key: new for _, new in moves})
+    for old, new in moves:
+        terminal.line(f"{'Would move' if dry_run else 'Moved'} {old.address} to {new.address}")
+
+
+@command.command("rm", cls=Command)
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@lock_options
+@stack_option
+@state_option
+@click.pass_obj
+def rm(
+    terminal: Terminal,
+    addresses: tuple[str, ...],
+    dry_run: bool,
+    lock: bool,
+    lock_timeout: float,
+    path: str,
+    state: str | None,
+) -> None:
+    """Forget objects, without destroying them."""
+    from iacengine.addresses import parse_target  # lazy: help needs none of it
+    from iacengine.cli.state_access import edit_state, matching, open_stack
+
+    del lock  # edits always lock
+    targets = [parse_target(address) for address in addresses]
+    with edit_state(open_stack(path, state), "iac state rm", lock_timeout) as edit:
+        found = matching(edit.state, targets, required=True)
+        if not dry_run:
+            edit.replace({obj.key: None for obj in found})
+    for obj in found:
+        terminal.line(f"{'Would remove' if dry_run else 'Removed'} {obj.address}")
+    noun = "object" if len(found) == 1 else "objects"
+    terminal.line(f"\n{len(found)} {noun} {'would be ' if dry_run else ''}removed from the state.")
+
+
+@command.command("pull", cls=Command)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["native", "terraform"]),
+    default="native",
+    help="iacengine's own format, which loses nothing (the default), or Terraform's, version 4.",
+)
+@stack_option
+@state_option
+@click.pass_obj
+def pull(terminal: Terminal, format_: str, path: str, state: str | None) -> None:
+    """Print the state. It holds sensitive values as they are."""
+    from iacengine.cli.state_access import read_state  # lazy: help needs none of it
+    from iacengine.state.statefile import encode_state
+    from iacengine.state.tfstate import to_tfstate
+
+    current = read_state(path, state)
+    if current is None:
+        from iacengine.foundation.diagnostics import failure  # lazy, as above
+
+        raise failure("No state", "This stack has no state yet.", remedy="Run `iac apply` first.")
+    terminal.flush()
+    sys.stdout.buffer.write(encode_state(current) if format_ == "native" else to_tfstate(current))
+    sys.stdout.buffer.flush()
+
+
+@command.command("push", cls=Command)
+@click.argument("file", metavar="FILE")
+@click.option("--force", is_flag=True, help="Also when the state is of another lineage, or older than the present one.")
+@lock_options
+@stack_option
+@state_option
+@click.pass_obj
+def push(
+    terminal: Terminal, file: str, force: bool, lock: bool, lock_timeout: float, path: str, state: str | None
+) -> None:
+    """Replace the state by that of FILE (`-`: standard input): iacengine's own format, or Terraform's, version 4.
+
+    Refused, unless --force is used, when FILE has another lineage or a smaller serial than the present state.
+    """
+    from iacengine.cli.state_access import edit_state, open_stack, read_state_file  # lazy: help needs none of it
+
+    del lock  # edits always lock
+    pushed = read_state_file(file)
+    with edit_state(open_stack(path, state), "iac state push", lock_timeout) as edit:
+        edit.push(pushed, force=force)
+    terminal.line(f"The state now has {len(pushed.objects)} object{'' if len(pushed.objects) == 1 else 's'}.")

@@ -1,0 +1,194 @@
+"""Reading and editing a stack's state from the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from iacengine import engine
+from iacengine.addresses import ModuleInstance, ResourceInstance, Target, parse_resource_instance, parse_target
+from iacengine.foundation.diagnostics import DiagnosticsError, failure, near_match
+from iacengine.foundation.version import VERSION
+from iacengine.state.backends.base import StateLock
+from iacengine.state.lock import lock_claim
+from iacengine.state.model import ObjectKey, ResourceObject, State
+from iacengine.state.statefile import decode_state
+from iacengine.state.tfstate import from_tfstate
+
+
+def open_stack(path: str, state_path: str | None) -> engine.Engine:
+    return engine.open_stack(path, state_path=state_path)
+
+
+def read_state(path: str, state_path: str | None) -> State | None:
+    """The state of a stack, with what an interrupted run did."""
+    return engine.read_state(open_stack(path, state_path))
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+def matching(state: State | None, targets: Iterable[Target], *, required: bool) -> list[ResourceObject]:
+    """The objects that the targets name, in order of address; all of them when there are no targets.
+
+    Raises DiagnosticsError for a target that names none, if `required`.
+    """
+    objects = sorted(
+        state.objects.values() if state is not None else (), key=lambda obj: (obj.address.sort_key, obj.deposed)
+    )
+    wanted = list(targets)
+    if not wanted and not required:
+        return objects
+    for target in wanted:
+        if not any(target.contains(obj.address) for obj in objects):
+            raise _no_object(str(target), objects)
+    return [obj for obj in objects if any(target.contains(obj.address) for target in wanted)]
+
+
+def one_object(state: State | None, address: str) -> ResourceObject:
+    """The current object at an address. Raises DiagnosticsError when there is none."""
+    instance = parse_resource_instance(address)
+    found = state.current(instance) if state is not None else None
+    if found is None:
+        raise _no_object(address, state.objects.values() if state is not None else ())
+    return found
+
+
+def _no_object(address: str, objects: Iterable[ResourceObject]) -> DiagnosticsError:
+    known = {str(obj.address) for obj in objects}
+    inside = sorted(text for text in known if text.startswith(f"{address}["))
+    meant = inside[0] if inside else near_match(address, known)
+    return failure(
+        "No such object",
+        f"The state has no object at {address}.",
+        remedy=f"Did you mean {meant}?" if meant else "`iac state list` lists all there are.",
+    )
+
+
+# --- moving ---------------------------------------------------------------------------------------------------------
+
+
+def moves_between(state: State, source: str, destination: str) -> list[tuple[ResourceObject, ResourceObject]]:
+    """What a move from one address to another does: objects as they are and as they would be."""
+    old, new = parse_target(source), parse_target(destination)
+    if (old.resource is None) != (new.resource is None):
+        raise failure(
+            "Addresses of different kinds",
+            f"{source} and {destination} cannot be moved to each other: one names a module and the other a resource.",
+        )
+    if old.resource is not None and new.resource is not None:
+        if (old.resource.type, old.resource.mode) != (new.resource.type, new.resource.mode):
+            raise failure(
+                "Resource of another type",
+                f"{source} cannot become {destination}: an object keeps its type when it moves.",
+            )
+        if old.keyed != new.keyed and not _is_single(state, old):
+            raise failure(
+                "Addresses of different kinds",
+                f"{source} names several instances; {destination} names one.",
+                remedy="Name one instance, or write both addresses without a key.",
+            )
+    found = matching(state, [old], required=True)
+    moves = [(obj, obj.moved_to(_moved(obj.address, old, new))) for obj in found]
+    leaving = {obj.key for obj in found}
+    for before, after in moves:
+        if after.key in state.objects and after.key not in leaving:
+            raise failure(
+                "Destination is taken",
+                f"{before.address} cannot move to {after.address}: the state has an object there already.",
+                remedy=f"Move or remove that one first, as with `iac state mv {after.address} ...`.",
+            )
+    return moves
+
+
+def _is_single(state: State, target: Target) -> bool:
+    return len([key for key in state.objects if target.contains(key[0]) and not key[1]]) == 1
+
+
+def _moved(address: ResourceInstance, old: Target, new: Target) -> ResourceInstance:
+    if old.resource is not None and new.resource is not None:
+        keyed = old.keyed or new.keyed
+        return ResourceInstance(new.module, new.resource, new.key if keyed else address.key)
+    rest = address.module.steps[len(old.module.steps) :]
+    steps = list(new.module.steps)
+    kept = address.module.steps[len(old.module.steps) - 1][1]
+    if steps and steps[-1][1] is None and not old.keyed:
+        steps[-1] = (steps[-1][0], kept)
+    return ResourceInstance(ModuleInstance((*steps, *rest)), address.resource, address.key)
+
+
+# --- editing --------------------------------------------------------------------------------------------------------
+
+
+class StateEdit:
+    """One edit of a state under its lock; written when the `with` block ends without an error."""
+
+    def __init__(self, stored: State | None) -> None:
+        self._stored = stored
+        self.result: State | None = None
+
+    @property
+    def state(self) -> State:
+        """The state before. Raises DiagnosticsError when there is none."""
+        if self._stored is None:
+            raise failure("No state", "This stack has no state yet.", remedy="Run `iac apply` first.")
+        return self._stored
+
+    def replace(self, changes: Mapping[ObjectKey, ResourceObject | None]) -> None:
+        """Put objects in, or take them out (None); dependencies on moved blocks follow."""
+        state = self.state.with_objects(changes)
+        self.result = replace(state, serial=state.serial + 1, engine_version=VERSION)
+
+    def push(self, pushed: State, *, force: bool) -> None:
+        """Take another state instead. Raises DiagnosticsError when it is not a later one of the same lineage."""
+        stored = self._stored
+        serial = pushed.serial
+        if stored is not None:
+            if not force and stored.lineage != pushed.lineage and not stored.is_empty:
+                raise failure(
+                    "State of another lineage",
+                    f"The state to push has the lineage {pushed.lineage}; the present one has {stored.lineage}.",
+                    remedy="They belong to different stacks. Add --force if this one is to be replaced all the same.",
+                )
+            if not force and stored.lineage == pushed.lineage and serial < stored.serial:
+                raise failure(
+                    "Older state",
+                    f"The state to push has the serial {serial}; the present one has {stored.serial} already.",
+                    remedy="Pull and edit again, or add --force to go back to the older one.",
+                )
+            serial = max(serial, stored.serial + 1)
+        self.result = replace(pushed, serial=serial, engine_version=VERSION)
+
+
+@contextmanager
+def edit_state(stack: engine.Engine, operation: str, lock_timeout: float) -> Iterator[StateEdit]:
+    """Lock the state, read it, and write what the edit leaves. Raises DiagnosticsError."""
+    backend = stack.backend
+    lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
+    try:
+        if backend.read_journal():
+            raise failure(
+                "An interrupted run is not settled",
+                "The journal holds what an earlier run did and the state does not yet.",
+                remedy="Run `iac apply` or `iac refresh` first: they take it up.",
+            )
+        stored = backend.read()
+        edit = StateEdit(stored)
+        yield edit
+        if edit.result is not None:
+            backend.write(edit.result, stored.serial if stored is not None else None, lock)
+    finally:
+        lock.release()
+
+
+def read_state_file(path: str) -> State:
+    """A state from a file (`-`: standard input), in our format or Terraform's. Raises DiagnosticsError."""
+    where = "standard input" if path == "-" else path
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise failure("State file cannot be read", f"{where}: {error.strerror}.") from None
+    return decode_state(data, where) if b'"iacengine-state"' in data[:400] else from_tfstate(data, where)
