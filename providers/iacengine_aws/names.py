@@ -1,0 +1,23 @@
+"""Names we make up when the configuration leaves them to us.
+
+A name is made of the operation's token, so that trying the same create again names the same object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+PREFIX = "iac-"
+_LENGTH = 26  # characters after the prefix, as many as Terraform's provider puts there
+_MADE_UP = re.compile(rf"(.*)[0-9a-f]{{{_LENGTH}}}", re.DOTALL)
+
+
+def unique_name(prefix: str, token: str, suffix: str = "") -> str:
+    return f"{prefix}{hashlib.sha256(token.encode()).hexdigest()[:_LENGTH]}{suffix}"
+
+
+def prefix_of(name: str, suffix: str = "") -> str:
+    """The prefix that a made-up name was made from; "" for another name."""
+    match = _MADE_UP.fullmatch(name.removesuffix(suffix))
+    return match[1] if match else ""
