@@ -217,8 +217,7 @@ def _plan_again(desired: Desired, change: Change, provider: Provider) -> Change:
         problems += check_planned(block, request.prior, request.config, response.planned, provider=name, legacy=legacy)
     if any(found.is_error for found in problems):
         raise DiagnosticsError(*(found.at(*locate(desired.block.origin)) for found in problems))
-    final = decide(replace(desired, prior=desired.prior), request, response, None)
-    return final
+    return decide(desired, request, response, None)
 
 
 def _without_unknown(value: Value) -> Value:

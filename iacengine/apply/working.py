@@ -42,8 +42,8 @@ class AppliedValues:
         self._fill()
 
     def _expand(self) -> None:
-        for (parent, name), expansion in self.plan.modules.items():
-            self.working.expand_call(parent, name, Expansion(expansion.kind, dict.fromkeys(expansion.keys)))
+        for (parent, name), call in self.plan.modules.items():
+            self.working.expand_call(parent, name, Expansion(call.kind, dict.fromkeys(call.keys)))
         found: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         for module in self.plan.configuration.modules.values():
             for instance in self.working.module_instances(module.path):

@@ -1,0 +1,118 @@
+"""Recovery: settling what an interrupted run left, by replaying its journal and asking the providers about the rest.
+
+No question is asked of the user. An operation that began and whose end is unknown is settled by looking: a create by
+its operation token (`Provider.find`), an update or delete by reading the object that was there before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from iacengine.addresses import parse_provider_reference
+from iacengine.evaluation.provider_setup import ProviderSetup
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.lang.values import SENSITIVE, Value
+from iacengine.plan.events import Listener, Recovered
+from iacengine.plan.prior import PriorObject, open_stored, stored_value
+from iacengine.provider.instances import Providers
+from iacengine.provider.protocol import ReadRequest
+from iacengine.schema import Schema
+from iacengine.schema.values import mark_paths
+from iacengine.state.backends.base import Backend, StateLock
+from iacengine.state.journal_entries import Begun, Operation
+from iacengine.state.model import ObjectKey, ResourceObject, State
+from iacengine.state.replay import Replay
+
+
+def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listener: Listener) -> State | None:
+    """The state after an interrupted run, every operation in flight settled. Raises DiagnosticsError when a provider
+    that has to be asked cannot be reached; nothing is lost then, and the next run tries again."""
+    state = replayed.state
+    if not replayed.in_flight:
+        return state
+    changes: dict[ObjectKey, ResourceObject | None] = {}
+    for begun in replayed.in_flight:
+        outcome = _settle_one(begun, setup, providers, changes)
+        listener(Recovered(begun.operation, begun.address, outcome))
+    if state is None:
+        raise AssertionError("a journal with operations in flight has a state below it")
+    return state.with_objects(changes)
+
+
+def write_recovered(state: State, base_serial: int | None, backend: Backend, lock: StateLock) -> State:
+    """Write what recovery found out as the next serial, and drop the journal."""
+    written = replace(state, serial=(base_serial or 0) + 1)
+    backend.write(written, base_serial, lock)
+    backend.clear_journal(lock)
+    return written
+
+
+def _settle_one(
+    begun: Begun, setup: ProviderSetup, providers: Providers, changes: dict[ObjectKey, ResourceObject | None]
+) -> str:
+    reference = parse_provider_reference(begun.provider)
+    if not setup.of_stored(reference):
+        raise DiagnosticsError(
+            error(
+                "Recovery needs a provider",
+                f"An interrupted run was about to {begun.operation.value} {begun.address} with {reference}, "
+                "which is declared nowhere now.",
+                remedy="Declare the provider configuration again, so that what was left can be looked for.",
+                address=str(begun.address),
+            )
+        )
+    provider = providers.configured(reference)
+    type_ = begun.address.resource.type
+    schema = providers.resource_schema(reference.source, begun.address.resource.mode, type_)
+    if schema is None:
+        return "its type is gone; left as it was"
+    if begun.operation is Operation.CREATE:
+        found = provider.find(type_, begun.token)
+        _raise_errors(begun, found.diagnostics)
+        if found.state is None:
+            return "it was never made"
+        _adopt(begun, schema, found.state, found.private, changes)
+        return "it had been made, and is adopted"
+    if begun.prior is None:
+        return "there was nothing to look for"
+    prior = open_stored(begun.prior, schema, provider)
+    (response,) = provider.read([ReadRequest(type_, prior.value, prior.stored.private)])
+    _raise_errors(begun, response.diagnostics)
+    if response.state is None:
+        changes[begun.prior.key] = None
+        return "it is gone"
+    changes[begun.prior.key] = _read_object(prior, schema, response.state, response.private)
+    return "it is there, and was read again"
+
+
+def _adopt(
+    begun: Begun, schema: Schema, state: Value, private: bytes | None, changes: dict[ObjectKey, ResourceObject | None]
+) -> None:
+    planned = begun.planned
+    paths = planned.sensitive_paths if planned is not None else ()
+    attributes, sensitive_paths = stored_value(mark_paths(state, paths, SENSITIVE) if paths else state, schema.block)
+    changes[(begun.address, "")] = ResourceObject(
+        begun.address,
+        begun.provider,
+        attributes,
+        schema.version,
+        sensitive_paths,
+        private,
+        planned.dependencies if planned is not None else (),
+        create_before_destroy=planned.create_before_destroy if planned is not None else False,
+        token=begun.token,
+    )
+    if begun.deposed and begun.prior is not None:
+        changes[(begun.address, begun.deposed)] = replace(begun.prior, deposed=begun.deposed)
+
+
+def _read_object(prior: PriorObject, schema: Schema, state: Value, private: bytes | None) -> ResourceObject:
+    marked = mark_paths(state, prior.marks, SENSITIVE) if prior.marks else state
+    attributes, paths = stored_value(marked, schema.block)
+    return replace(prior.stored, attributes=attributes, sensitive_paths=paths, private=private or prior.stored.private)
+
+
+def _raise_errors(begun: Begun, diagnostics: tuple[Diagnostic, ...]) -> None:
+    errors = [found for found in diagnostics if found.is_error]
+    if errors:
+        raise DiagnosticsError(*(replace(found, address=str(begun.address)) for found in errors))

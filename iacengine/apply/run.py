@@ -1,0 +1,228 @@
+"""Applying a plan from end to end: journal opened, steps executed, outputs evaluated, state written, journal closed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from iacengine.addresses import ModuleInstance
+from iacengine.apply.executor import Executor, Interrupted
+from iacengine.apply.outcome import Outcome
+from iacengine.apply.working import AppliedValues
+from iacengine.config.model import Condition
+from iacengine.evaluation.conditions import judge
+from iacengine.evaluation.provider_setup import SourceAddress
+from iacengine.evaluation.scope import AnyScope
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings, Severity, failure
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.types import type_to_json
+from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
+from iacengine.plan.events import Listener
+from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
+from iacengine.provider.instances import Providers
+from iacengine.schema.values import encode_type
+from iacengine.state.backends.base import Backend, StateLock
+from iacengine.state.journal_entries import Changed, Closed, JournalEntry, Opened
+from iacengine.state.model import OutputState, State
+
+
+def apply_plan(
+    plan: Plan,
+    backend: Backend,
+    lock: StateLock,
+    providers: Providers,
+    functions: FunctionContext,
+    source_address: SourceAddress,
+    parallelism: int,
+    listener: Listener,
+    *,
+    command: str = "apply",
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Outcome:
+    """Apply a plan under a lock that is held. Raises DiagnosticsError when the plan is stale; what goes wrong with
+    single steps is in the outcome. The journal is left for the next run only when this one is cut off."""
+    stored = backend.read()
+    refuse_stale(plan, stored)
+    if not _is_needed(plan):
+        return Outcome(plan.prior_state, ChangeCounts())
+    run = _Run(plan, backend, lock, providers, functions, source_address, parallelism, listener)
+    run.open(command, clock())
+    return run.execute()
+
+
+def refuse_stale(plan: Plan, stored: State | None) -> None:
+    """Raise DiagnosticsError when the state is not the one the plan was made from."""
+    if stored is not None and stored.lineage != plan.lineage:
+        raise failure(
+            "Plan of another state",
+            f"The plan was made for the state with lineage {plan.lineage}, and this one has lineage {stored.lineage}.",
+            remedy="Apply the plan where it was made, or make a new one here.",
+        )
+    serial = stored.serial if stored is not None else None
+    if serial != plan.base_serial:
+        before = "no state" if plan.base_serial is None else f"serial {plan.base_serial}"
+        now = "none" if serial is None else f"serial {serial}"
+        raise failure(
+            "Saved plan is stale",
+            f"The state has changed since the plan was made: it was made from {before}, and now there is {now}.",
+            remedy="Make a new plan.",
+        )
+
+
+def _is_needed(plan: Plan) -> bool:
+    return (
+        bool(plan.steps)
+        or bool(plan.state_changes)
+        or any(change.action is not Action.NO_OP for change in plan.outputs.values())
+        or (plan.base_serial is None and bool(plan.outputs))
+        or plan.checks != plan.prior_state.checks
+    )
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Backend,
+        lock: StateLock,
+        providers: Providers,
+        functions: FunctionContext,
+        source_address: SourceAddress,
+        parallelism: int,
+        listener: Listener,
+    ) -> None:
+        self.plan = plan
+        self.backend = backend
+        self.lock = lock
+        self.findings = Findings()
+        self.values = AppliedValues(plan, providers, functions, source_address)
+        self.executor = Executor(plan, self.values, providers, self.append, parallelism, listener, self.findings)
+
+    def append(self, entries: list[JournalEntry]) -> None:
+        self.backend.append(entries, self.lock)
+
+    def open(self, command: str, now: datetime) -> None:
+        plan = self.plan
+        opened = Opened(
+            os.urandom(8).hex(),
+            plan.lineage,
+            plan.base_serial or 0,
+            self.lock.info.fencing_token,
+            command,
+            now.isoformat(timespec="seconds"),
+        )
+        entries: list[JournalEntry] = [opened]
+        if plan.state_changes:
+            entries.append(Changed(dict(plan.state_changes)))
+        self.append(entries)
+
+    def execute(self) -> Outcome:
+        try:
+            self.executor.run()
+        except Interrupted:
+            return self._outcome(self._state())
+        state = self._finish()
+        return self._outcome(state)
+
+    def _finish(self) -> State:
+        """Outputs and checks, then the state in one piece, then the end of the journal."""
+        self._judge_unchanged()
+        self._judge_checks()
+        state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
+        outcome = "failed" if self.findings.errors else "complete"
+        if self.executor.progress.interrupted:
+            outcome = "interrupted"
+        self.append([Changed({}, dict(state.outputs), state.checks), Closed(outcome)])
+        self.backend.write(state, self.plan.base_serial, self.lock)
+        self.backend.clear_journal(self.lock)
+        return state
+
+    def _state(self) -> State:
+        prior = self.plan.prior_state
+        return replace(prior, serial=(self.plan.base_serial or 0) + 1, objects=self.executor.objects)
+
+    def _outcome(self, state: State) -> Outcome:
+        progress = self.executor.progress
+        imported = sum(1 for change in self.plan.changes if change.import_id is not None)
+        return Outcome(
+            state,
+            progress.counts(imported),
+            self.findings.all,
+            tuple(progress.failed),
+            tuple(progress.skipped),
+            progress.interrupted,
+        )
+
+    # --- outputs and checks ----------------------------------------------------------------------------------------
+
+    def _outputs(self) -> dict[str, OutputState]:
+        """The root outputs as they are now; one that cannot be told (something behind it failed) stays as it was."""
+        outputs = dict(self.plan.prior_state.outputs)
+        root = self.values.working.scope(ModuleInstance())
+        for name, change in self.plan.outputs.items():
+            if change.action is Action.DELETE and (
+                name not in root.module.outputs or self.plan.mode is PlanMode.DESTROY
+            ):
+                if not self.findings.errors:
+                    outputs.pop(name, None)
+                continue
+            try:
+                value = self.values.working.output(root, name)
+            except DiagnosticsError as found:
+                if not self.findings.errors:
+                    self.findings.add(*found.diagnostics)
+                continue
+            if not is_wholly_known(value):
+                continue
+            output = root.module.outputs[name]
+            if any(self._fails(condition, root, name) for condition in output.preconditions):
+                continue
+            plain, _ = unmark_deep(value)
+            if is_null(plain):
+                outputs.pop(name, None)
+                continue
+            type_ = type_of(plain)
+            outputs[name] = OutputState(encode_type(plain, type_), type_to_json(type_), output.sensitive)
+        return outputs
+
+    def _fails(self, condition: Condition, scope: AnyScope, name: str) -> bool:
+        verdict = judge(condition, scope, "Module output value precondition failed")
+        self.values.verdict("output_value", f"output.{name}", verdict)
+        if verdict.diagnostic is not None:
+            self.findings.add(verdict.diagnostic)
+        return verdict.diagnostic is not None
+
+    def _judge_unchanged(self) -> None:
+        """Conditions of objects that did not change, where planning could not decide them."""
+        undecided = {result.address for result in self.plan.checks if result.status == "unknown"}
+        for change in self.plan.changes:
+            if change.action is not Action.NO_OP or change.deposed or str(change.address) not in undecided:
+                continue
+            block = self.values.block(change.address)
+            scope = self.values.scope(change.address, block)
+            with_self = scope.with_names({("self",): self.values.object(change.address)})
+            for conditions, inner, what in (
+                (block.lifecycle.preconditions, scope, "Resource precondition failed"),
+                (block.lifecycle.postconditions, with_self, "Resource postcondition failed"),
+            ):
+                for condition in conditions:
+                    verdict = judge(condition, inner, what)
+                    self.values.verdict("resource", str(change.address), verdict)
+                    if verdict.diagnostic is not None:
+                        self.findings.add(verdict.diagnostic)
+
+    def _judge_checks(self) -> None:
+        if self.plan.mode is PlanMode.DESTROY:
+            return
+        for module in self.plan.configuration.modules.values():
+            for check in module.checks.values():
+                for instance in self.values.working.module_instances(module.path):
+                    scope = self.values.working.scope(instance)
+                    prefix = f"{instance}." if not instance.is_root else ""
+                    for condition in check.assertions:
+                        verdict = judge(condition, scope, "Check block assertion failed", severity=Severity.WARNING)
+                        self.values.verdict("check", f"{prefix}check.{check.name}", verdict)
+                        if verdict.diagnostic is not None:
+                            self.findings.add(replace(verdict.diagnostic, severity=Severity.WARNING))
