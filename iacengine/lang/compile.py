@@ -105,9 +105,7 @@ def _lookup(subject: tuple[str, ...], span: tuple[int, int]) -> Run:
 
 def _traversal(node: Attribute | Index, environment: Environment) -> Run:
     root, steps = chain(node)
-    if not isinstance(root, Variable):
-        return _follow(_of_unknown_kind(environment.compile(root)), steps, environment)
-    if root.name in environment.names:
+    if not isinstance(root, Variable) or root.name in environment.names:
         return _follow(environment.compile(root), steps, environment)
     if environment.plain:
         return _follow(_lookup((root.name,), root.span), steps, environment)
@@ -127,23 +125,14 @@ def _follow(run: Run, steps: list[Attribute | Index], environment: Environment) 
     return run
 
 
-def _of_unknown_kind(run: Run) -> Run:
-    """The same, but when it fails nothing is known of what would have been taken of it."""
-
-    def source(scope: Scope, frame: Frame) -> Value:
-        try:
-            return run(scope, frame)
-        except ExpressionError as error:
-            raise error.giving(UNKNOWN) from None
-
-    return source
-
-
 def _attribute(source: Run, step: Attribute) -> Run:
     name, span = step.name, step.span
 
     def attribute(scope: Scope, frame: Frame) -> Value:
-        value = source(scope, frame)
+        try:
+            value = source(scope, frame)
+        except ExpressionError as error:
+            raise error.giving(_taken(error, lambda result: attribute_of(result, name, span))) from None
         if value.__class__ is dict and name in value:
             return value[name]
         return attribute_of(value, name, span)
@@ -151,27 +140,46 @@ def _attribute(source: Run, step: Attribute) -> Run:
     return attribute
 
 
+def _taken(error: ExpressionError, step: Callable[[Value], Value]) -> Value:
+    """What a step gives for the result of a failed expression."""
+    try:
+        return step(error.result)
+    except ExpressionError:
+        return UNKNOWN
+
+
 def _static_index(source: Run, key: Value, span: tuple[int, int]) -> Run:
-    return lambda scope, frame: element_of(source(scope, frame), key, span)
-
-
-def _dynamic_index(source: Run, key: Run, span: tuple[int, int]) -> Run:
     def index(scope: Scope, frame: Frame) -> Value:
         try:
             value = source(scope, frame)
         except ExpressionError as error:
-            try:
-                key(scope, frame)
-            except ExpressionError as second:
-                error = join(error, second)
-            raise error.giving(UNKNOWN) from None
-        return element_of(value, key(scope, frame), span)
+            raise error.giving(_taken(error, lambda result: element_of(result, key, span))) from None
+        return element_of(value, key, span)
+
+    return index
+
+
+def _dynamic_index(source: Run, key: Run, span: tuple[int, int]) -> Run:
+    def index(scope: Scope, frame: Frame) -> Value:
+        failure: ExpressionError | None = None
+        try:
+            value = source(scope, frame)
+        except ExpressionError as error:
+            value, failure = error.result, error
+        try:
+            wanted = key(scope, frame)
+        except ExpressionError as error:
+            wanted, failure = error.result, join(failure, error)
+        if failure is None:
+            return element_of(value, wanted, span)
+        failure.result = value
+        raise failure.giving(_taken(failure, lambda result: element_of(result, wanted, span)))
 
     return index
 
 
 def _splat(node: Splat, environment: Environment) -> Run:
-    source = _of_unknown_kind(environment.compile(node.source))
+    source = environment.compile(node.source)
     slot = environment.slot()
     each = environment.looking_at(slot).compile(node.each)
     span = node.span
@@ -181,7 +189,11 @@ def _splat(node: Splat, environment: Environment) -> Run:
             frame[slot] = item
             return each(scope, frame)
 
-        return splat(source(scope, frame), of_item, span)
+        try:
+            value = source(scope, frame)
+        except ExpressionError as error:
+            raise error.giving(UNKNOWN) from None
+        return splat(value, of_item, span)
 
     return run
 

@@ -167,20 +167,25 @@ def _gather_tuple(
         if key_slot >= 0:
             frame[key_slot] = key
         frame[value_slot] = item
-        try:
-            if condition is not None:
+        if condition is not None:
+            try:
                 wanted, found = _included(loop, scope, frame)
-                if found:
-                    marks |= found
-                if not wanted:
-                    known = known and wanted is not None
-                    continue
+            except ExpressionError as error:
+                failure, known = join(failure, error), False
+                continue
+            marks |= found
+            if not wanted:
+                known = known and wanted is not None
+                continue
+        try:
             results.append(result(scope, frame))
         except ExpressionError as error:
+            results.append(error.result)
             failure = join(failure, error)
+    whole = tuple(results) if known else UNKNOWN
     if failure is not None:
-        raise failure.giving(UNKNOWN)
-    return (tuple(results) if known else UNKNOWN), marks
+        raise failure.giving(mark(whole, marks))
+    return whole, marks
 
 
 def _gather_object(
@@ -194,31 +199,44 @@ def _gather_object(
             frame[loop.key_slot] = key
         frame[loop.value_slot] = item
         try:
-            if loop.condition is not None:
-                wanted, found = _included(loop, scope, frame)
-                marks |= found
-                if not wanted:
-                    known = known and wanted is not None
-                    continue
-            name, found = _result_key(loop, scope, frame)
-            marks |= found
-            if name is None:
-                known = False
-                continue
-            value = loop.result(scope, frame)
+            name, found = _wanted_key(loop, scope, frame)
+        except ExpressionError as error:
+            failure, known = join(failure, error), False
+            continue
+        marks |= found
+        if name is None:
+            known = False
+        elif name is not _LEFT_OUT:
+            try:
+                value = loop.result(scope, frame)
+            except ExpressionError as error:
+                value, failure = error.result, join(failure, error)
             if loop.group:
                 entries.setdefault(name, []).append(value)
             elif name in entries:
-                raise _duplicate(name, marks, loop.spans["key"])
+                failure = join(failure, _duplicate(name, marks, loop.spans["key"]))
             else:
                 entries[name] = value
-        except ExpressionError as error:
-            failure = join(failure, error)
+    if loop.group:
+        entries = {name: tuple(values) for name, values in entries.items()}
+    whole = entries if known else UNKNOWN
     if failure is not None:
-        raise failure.giving(UNKNOWN)
-    if not known:
-        return UNKNOWN, marks
-    return ({name: tuple(values) for name, values in entries.items()} if loop.group else entries), marks
+        raise failure.giving(mark(whole, marks))
+    return whole, marks
+
+
+_LEFT_OUT: Value = object()
+
+
+def _wanted_key(loop: _Loop, scope: Scope, frame: Frame) -> tuple[Value, frozenset[str]]:
+    """The key of the element at hand, None while it is unknown, `_LEFT_OUT` when the condition says no; and marks."""
+    marks = _NO_MARKS
+    if loop.condition is not None:
+        wanted, marks = _included(loop, scope, frame)
+        if not wanted:
+            return (None if wanted is None else _LEFT_OUT), marks
+    name, found = _result_key(loop, scope, frame)
+    return name, marks | found
 
 
 def _result_key(loop: _Loop, scope: Scope, frame: Frame) -> tuple[str | None, frozenset[str]]:

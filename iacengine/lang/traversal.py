@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from iacengine.foundation.diagnostics import near_match
 from iacengine.lang.convert import ConversionError, convert, make_list, null
-from iacengine.lang.errors import ExpressionError, Span
+from iacengine.lang.errors import ExpressionError, Span, join
 from iacengine.lang.types import (
     DYNAMIC,
     NUMBER,
@@ -17,6 +17,7 @@ from iacengine.lang.types import (
     ObjectType,
     SetType,
     TupleType,
+    Type,
     friendly_name,
 )
 from iacengine.lang.values import (
@@ -275,16 +276,25 @@ def splat(source: Value, each: Callable[[Value], Value], span: Span) -> Value:
         return mark(UNKNOWN, marks)
     if not sequence:
         # one value is its own only element; whether there is one at all is open while it may still become null
-        item = each(source)
-        open_question = kind is Unknown and not plain.refinement.not_null
-        return mark(UNKNOWN if open_question else (item,), marks)
+        items, failure = _each_item([source], each)
+        if kind is Unknown and not plain.refinement.not_null:
+            result: Value = UNKNOWN
+        elif failure is not None:
+            result = Unknown(TupleType([_type_of_each(each, type_of(plain))]))
+        else:
+            result = items
+        return _finish(result, failure, marks)
     if kind is Unknown:
         return mark(_unknown_splat(plain, each), marks)
     if kind is tuple:
-        return mark(_each_item(plain, each), marks)
-    items = _each_item([_typed(item, plain.element_type) for item in plain.items], each)
-    if not items:
-        return mark(ListValue(type_of(each(Unknown(plain.element_type))), ()), marks)
+        items, failure = _each_item(plain, each)
+        if failure is not None:
+            items = Unknown(TupleType([_type_of_each(each, type_of(item)) for item in plain]))
+        return _finish(items, failure, marks)
+    items, failure = _each_item([_typed(item, plain.element_type) for item in plain.items], each)
+    if not items or failure is not None:
+        element = _type_of_each(each, plain.element_type)
+        return _finish(Unknown(ListType(element)) if failure else ListValue(element, ()), failure, marks)
     try:
         return mark(make_list(items), marks)
     except ConversionError:
@@ -296,8 +306,30 @@ def splat(source: Value, each: Callable[[Value], Value], span: Span) -> Value:
         ) from None
 
 
-def _each_item(items: Iterable[Value], each: Callable[[Value], Value]) -> tuple[Value, ...]:
-    return tuple([each(item) for item in items])
+def _finish(result: Value, failure: ExpressionError | None, marks: frozenset[str]) -> Value:
+    if failure is not None:
+        raise failure.giving(mark(result, marks))
+    return mark(result, marks)
+
+
+def _each_item(items: Iterable[Value], each: Callable[[Value], Value]) -> tuple[Value, ExpressionError | None]:
+    """What `each` gives for every item, and the errors of those for which it failed."""
+    results: list[Value] = []
+    failure: ExpressionError | None = None
+    for item in items:
+        try:
+            results.append(each(item))
+        except ExpressionError as error:
+            failure = join(failure, error)
+    return tuple(results), failure
+
+
+def _type_of_each(each: Callable[[Value], Value], element: Type) -> Type:
+    """The type `each` gives for an element of which only the type is known."""
+    try:
+        return type_of(each(Unknown(element)))
+    except ExpressionError as error:
+        return type_of(error.result)
 
 
 def _unknown_splat(source: Unknown, each: Callable[[Value], Value]) -> Value:
