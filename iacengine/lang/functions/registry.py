@@ -63,5 +63,6 @@ def lookup(name: str) -> Function | None:
     module = import_module(f"iacengine.lang.functions.{family}")
     for function in module.FUNCTIONS:
         _loaded[function.name] = function
-        _loaded[f"core::{function.name}"] = function
+        if "::" not in function.name:
+            _loaded[f"core::{function.name}"] = function
     return _loaded.get(name)
