@@ -99,11 +99,13 @@ input_option = click.option(
     "--input/--no-input", "ask", default=True, help="Ask for what is missing (the default), or fail."
 )
 
+lock_timeout_option = click.option(
+    "--lock-timeout", type=Duration(), default=0.0, metavar="TIME", help="How long to wait for the lock, such as 30s."
+)
+
 lock_options = _all(
     click.option("--lock/--no-lock", default=True, help="Hold the lock of the state meanwhile (the default)."),
-    click.option(
-        "--lock-timeout", type=Duration(), default=0.0, metavar="TIME", help="How long to wait for it, such as 30s."
-    ),
+    lock_timeout_option,
 )
 
 run_options = _all(

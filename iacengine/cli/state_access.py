@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from iacengine.foundation.diagnostics import DiagnosticsError, failure, near_mat
 from iacengine.foundation.version import VERSION
 from iacengine.state.backends.base import StateLock
 from iacengine.state.lock import lock_claim
-from iacengine.state.model import ObjectKey, ResourceObject, State
+from iacengine.state.model import ResourceObject, State
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
@@ -137,9 +137,28 @@ class StateEdit:
             raise failure("No state", "This stack has no state yet.", remedy="Run `iac apply` first.")
         return self._stored
 
-    def replace(self, changes: Mapping[ObjectKey, ResourceObject | None]) -> None:
-        """Put objects in, or take them out (None); dependencies on moved blocks follow."""
-        state = self.state.with_objects(changes)
+    def remove(self, objects: Iterable[ResourceObject]) -> None:
+        """Take objects out."""
+        self._put(self.state.with_objects({obj.key: None for obj in objects}))
+
+    def move(self, moves: Iterable[tuple[ResourceObject, ResourceObject]]) -> None:
+        """Put moved objects in place of what they were; what depends on a block that is wholly gone follows it."""
+        moved = list(moves)
+        state = self.state.with_objects(dict.fromkeys([old.key for old, _ in moved]))
+        state = state.with_objects({new.key: new for _, new in moved})
+        left = {str(address.config) for address, _ in state.objects}
+        names = {str(old.address.config): str(new.address.config) for old, new in moved}
+        names = {old: new for old, new in names.items() if old not in left}
+        if names:
+            followers = {
+                key: replace(obj, dependencies=tuple(names.get(one, one) for one in obj.dependencies))
+                for key, obj in state.objects.items()
+                if any(one in names for one in obj.dependencies)
+            }
+            state = state.with_objects(followers)
+        self._put(state)
+
+    def _put(self, state: State) -> None:
         self.result = replace(state, serial=state.serial + 1, engine_version=VERSION)
 
     def push(self, pushed: State, *, force: bool) -> None:

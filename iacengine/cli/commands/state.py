@@ -7,7 +7,7 @@ import sys
 import click
 
 from iacengine.cli.group import Command, Group
-from iacengine.cli.options import json_option, lock_options, show_sensitive_option, state_option
+from iacengine.cli.options import json_option, lock_timeout_option, show_sensitive_option, state_option
 from iacengine.cli.terminal import Terminal
 
 stack_option = click.option("--stack", "path", default=".", metavar="STACK", help="Not the current directory's stack.")
@@ -76,7 +76,7 @@ def show(terminal: Terminal, address: str, as_json: bool, path: str, state: str 
 @click.argument("source")
 @click.argument("destination")
 @click.option("--dry-run", is_flag=True, help="Only say what would be moved.")
-@lock_options
+@lock_timeout_option
 @stack_option
 @state_option
 @click.pass_obj
@@ -85,7 +85,6 @@ def mv(
     source: str,
     destination: str,
     dry_run: bool,
-    lock: bool,
     lock_timeout: float,
     path: str,
     state: str | None,
@@ -96,12 +95,11 @@ def mv(
     """
     from iacengine.cli.state_access import edit_state, moves_between, open_stack  # lazy: help needs none of it
 
-    del lock  # edits always lock
     stack = open_stack(path, state)
     with edit_state(stack, "iac state mv", lock_timeout) as edit:
         moves = moves_between(edit.state, source, destination)
         if not dry_run:
-            edit.replace({old.key: None for old, _ in moves} | {new.key: new for _, new in moves})
+            edit.move(moves)
     for old, new in moves:
         terminal.line(f"{'Would move' if dry_run else 'Moved'} {old.address} to {new.address}")
 
@@ -109,7 +107,7 @@ def mv(
 @command.command("rm", cls=Command)
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@lock_options
+@lock_timeout_option
 @stack_option
 @state_option
 @click.pass_obj
@@ -117,7 +115,6 @@ def rm(
     terminal: Terminal,
     addresses: tuple[str, ...],
     dry_run: bool,
-    lock: bool,
     lock_timeout: float,
     path: str,
     state: str | None,
@@ -126,12 +123,11 @@ def rm(
     from iacengine.addresses import parse_target  # lazy: help needs none of it
     from iacengine.cli.state_access import edit_state, matching, open_stack
 
-    del lock  # edits always lock
     targets = [parse_target(address) for address in addresses]
     with edit_state(open_stack(path, state), "iac state rm", lock_timeout) as edit:
         found = matching(edit.state, targets, required=True)
         if not dry_run:
-            edit.replace({obj.key: None for obj in found})
+            edit.remove(found)
     for obj in found:
         terminal.line(f"{'Would remove' if dry_run else 'Removed'} {obj.address}")
     noun = "object" if len(found) == 1 else "objects"
@@ -168,20 +164,17 @@ def pull(terminal: Terminal, format_: str, path: str, state: str | None) -> None
 @command.command("push", cls=Command)
 @click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Also when the state is of another lineage, or older than the present one.")
-@lock_options
+@lock_timeout_option
 @stack_option
 @state_option
 @click.pass_obj
-def push(
-    terminal: Terminal, file: str, force: bool, lock: bool, lock_timeout: float, path: str, state: str | None
-) -> None:
+def push(terminal: Terminal, file: str, force: bool, lock_timeout: float, path: str, state: str | None) -> None:
     """Replace the state by that of FILE (`-`: standard input): iacengine's own format, or Terraform's, version 4.
 
     Refused, unless --force is used, when FILE has another lineage or a smaller serial than the present state.
     """
     from iacengine.cli.state_access import edit_state, open_stack, read_state_file  # lazy: help needs none of it
 
-    del lock  # edits always lock
     pushed = read_state_file(file)
     with edit_state(open_stack(path, state), "iac state push", lock_timeout) as edit:
         edit.push(pushed, force=force)
