@@ -64,7 +64,7 @@ def encode_number(value: Value) -> int | float | str:
     if value.__class__ is int and _INT_MIN <= value <= _INT_MAX:
         return value
     if value.__class__ is float:
-        if value == 0:
+        if value - value == 0:
             return value
         raise schema_error("infinity cannot be stored")
     try:

@@ -1,0 +1,1 @@
+"""Testing of modules and of providers."""

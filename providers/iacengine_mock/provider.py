@@ -1,0 +1,207 @@
+"""The provider of the mock cloud."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.lang.values import Value, is_null, is_unknown
+from iacengine.provider.base import ProviderBase
+from iacengine.provider.protocol import (
+    ApplyRequest,
+    ApplyResponse,
+    ConfigureContext,
+    ImportedObject,
+    ProviderSchema,
+    ReadRequest,
+    ReadResponse,
+)
+from iacengine.schema.values import decode, encode
+from iacengine_mock.cloud import Cloud, CloudError
+from iacengine_mock.faults import Fault, firing
+from iacengine_mock.settings import Settings, parse_settings
+from iacengine_mock.types import SCHEMA, completed, new_id
+
+_POLL = 0.005  # seconds between two looks whether a change can be seen
+
+
+class _StoppedError(Exception):
+    """The engine asked to end before anything was done."""
+
+
+class MockProvider(ProviderBase):
+    """See the package for the settings."""
+
+    def __init__(self) -> None:
+        self._settings = Settings()
+        self._cloud = Cloud(self._settings.cloud)
+        self._stopped = threading.Event()
+
+    def schema(self) -> ProviderSchema:
+        return SCHEMA
+
+    def validate_provider(self, config: Value) -> tuple[Diagnostic, ...]:
+        return parse_settings(config)[1]
+
+    def configure(self, config: Value, context: ConfigureContext) -> tuple[Diagnostic, ...]:
+        settings, problems = parse_settings(config)
+        self._cloud.close()
+        self._settings = settings
+        self._cloud = Cloud(os.path.join(context.stack_directory, settings.cloud), settings.lag)  # noqa: PTH118
+        return problems
+
+    def validate_resource(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        block = config.get("cidr_block")
+        if type_ != "mock_network" or is_unknown(block) or is_null(block):
+            return ()
+        from ipaddress import ip_network  # lazy: 10 ms that few need
+
+        try:
+            ip_network(block)
+        except ValueError as problem:
+            remedy = "Write an address and a prefix length without host bits, such as 10.0.0.0/16."
+            return (error("Invalid CIDR block", f'"cidr_block": {problem}.', remedy=remedy),)
+        return ()
+
+    # --- reading
+
+    def read(self, requests: Sequence[ReadRequest]) -> Sequence[ReadResponse]:
+        try:
+            self._wait("read")
+            found = self._cloud.read([request.state["id"] for request in requests if request.state["id"] is not None])
+            return [self._read_one(request, found) for request in requests]
+        except (_StoppedError, OSError, sqlite3.Error) as problem:
+            diagnostics = self._unreachable(problem)
+            return [ReadResponse(None, diagnostics=diagnostics) for _ in requests]
+
+    def _read_one(self, request: ReadRequest, found: Mapping[str, tuple[str, dict[str, Any]]]) -> ReadResponse:
+        fault = self._fault("read", request.type, request.state)
+        if fault is not None:
+            return ReadResponse(None, diagnostics=_failed("read", request.type, fault.error or ""))
+        _, stored = found.get(request.state["id"], ("", None))
+        return ReadResponse(None if stored is None else self._decode(request.type, stored), request.private)
+
+    def read_data(self, type_: str, config: Value) -> ReadResponse:
+        if type_ not in SCHEMA.data_sources:
+            return super().read_data(type_, config)
+        block = SCHEMA.data_sources[type_].block
+        try:
+            self._wait("read")
+            fault = self._fault("read", type_, config)
+            if fault is not None:
+                return ReadResponse(None, diagnostics=_failed("read", type_, fault.error or ""))
+            found = self._look_up(type_, config["id"], config["name"])
+        except (_StoppedError, OSError, sqlite3.Error) as problem:
+            return ReadResponse(None, diagnostics=self._unreachable(problem))
+        if len(found) == 1:
+            return ReadResponse(decode(found[0], block))
+        if config["id"] is None and config["name"] is None:
+            problem_text, remedy = "Nothing says which object to look up.", 'Set "id" or "name".'
+        else:
+            wanted = " and ".join(f'{key} "{config[key]}"' for key in ("id", "name") if config[key] is not None)
+            problem_text = f"{len(found) or 'No'} objects of type {type_} have the {wanted}."
+            remedy = 'Set "id" to one of them.' if found else "Create it first, or correct what to look for."
+        return ReadResponse(None, diagnostics=(error("Object not found", problem_text, remedy=remedy),))
+
+    def _look_up(self, type_: str, id_: str | None, name: str | None) -> list[dict[str, Any]]:
+        if id_ is None:
+            return [] if name is None else self._cloud.named(type_, name)
+        found = [stored for found_type, stored in self._cloud.read([id_]).values() if found_type == type_]
+        return [stored for stored in found if name is None or stored.get("name") == name]
+
+    def import_(self, type_: str, id_: str) -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
+        try:
+            found = self._look_up(type_, id_, None)
+        except (OSError, sqlite3.Error) as problem:
+            return (), self._unreachable(problem)
+        if not found:
+            problem_text = f'There is no {type_} with the id "{id_}" in {self._cloud.path}.'
+            return (), (error("Cannot import an object that does not exist", problem_text, remedy="Check the id."),)
+        return [ImportedObject(type_, self._decode(type_, found[0]))], ()
+
+    def find(self, type_: str, token: str) -> ReadResponse:
+        try:
+            stored = self._cloud.find(type_, token)
+        except (OSError, sqlite3.Error) as problem:
+            return ReadResponse(None, diagnostics=self._unreachable(problem))
+        return ReadResponse(None if stored is None else self._decode(type_, stored))
+
+    # --- changing
+
+    def apply(self, request: ApplyRequest) -> ApplyResponse:
+        operation = "delete" if request.planned is None else "create" if request.prior is None else "update"
+        subject = request.prior if request.planned is None else request.planned
+        try:
+            self._wait(operation)
+            faults = firing(self._settings.faults, self._cloud, operation, request.type, subject.get("name"))
+            fault = faults.at("before")
+            if fault is not None:
+                return ApplyResponse(
+                    None,
+                    diagnostics=_failed(operation, request.type, fault.error or ""),
+                    retryable=fault.retryable,
+                )
+            state = self._change(operation, request)
+            fault = faults.at("after")
+            if fault is not None:
+                return ApplyResponse(state, diagnostics=_failed(operation, request.type, fault.error or ""))
+            self._settle((state or request.prior)["id"])
+            return ApplyResponse(state)
+        except CloudError as problem:
+            return ApplyResponse(None, diagnostics=_failed(operation, request.type, str(problem)))
+        except (_StoppedError, OSError, sqlite3.Error) as problem:
+            return ApplyResponse(None, diagnostics=self._unreachable(problem))
+
+    def _change(self, operation: str, request: ApplyRequest) -> Value:
+        if operation == "delete":
+            self._cloud.delete(request.type, request.prior["id"])
+            return None
+        block = SCHEMA.resources[request.type].block
+        id_ = new_id(request.type, request.token) if operation == "create" else request.prior["id"]
+        made = completed(request.type, id_, request.planned)
+        stored = encode(made, block)
+        if operation == "update":
+            self._cloud.update(request.type, id_, stored)
+            return made
+        there = self._cloud.create(request.type, id_, request.token, stored)
+        return made if there is stored else decode(there, block)
+
+    def _settle(self, id_: str) -> None:
+        """Wait until reads see a change, as an adapter of a real cloud would."""
+        while self._settings.wait and not self._cloud.is_settled(id_):
+            if self._stopped.wait(_POLL if self._settings.lag.seconds else 0):
+                return
+
+    # --- both
+
+    def _fault(self, operation: str, type_: str, subject: Value) -> Fault | None:
+        faults = firing(self._settings.faults, self._cloud, operation, type_, subject.get("name"))
+        return faults.at("before") or faults.at("after")
+
+    def _wait(self, operation: str) -> None:
+        seconds = self._settings.latency.get(operation, 0.0)
+        if self._stopped.wait(seconds) if seconds else self._stopped.is_set():
+            raise _StoppedError(operation)
+
+    def _decode(self, type_: str, stored: Mapping[str, Any]) -> dict[str, Value]:
+        return decode(stored, SCHEMA.resources[type_].block)
+
+    def _unreachable(self, problem: Exception) -> tuple[Diagnostic, ...]:
+        if isinstance(problem, _StoppedError):
+            return (error("Stopped", f"The {problem} was stopped before anything was done."),)
+        remedy = "Check that the file is a mock cloud (an SQLite file) that you may write, or name another as `cloud`."
+        return (error("Mock cloud not reachable", f"{self._cloud.path}: {problem}.", remedy=remedy),)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def close(self) -> None:
+        self._cloud.close()
+
+
+def _failed(operation: str, type_: str, message: str) -> tuple[Diagnostic, ...]:
+    return (error(f"Cannot {operation} {type_}", message),)
