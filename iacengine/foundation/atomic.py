@@ -45,7 +45,7 @@ def write_atomically(
         _write_new(fresh, data, disk)
         if before_replace is not None:
             before_replace()
-        if backup is not None and os.path.lexists(path):
+        if backup is not None and os.path.lexists(path) and not _same_file(path, backup):
             _copy(path, kept, disk)
             disk.replace(kept, backup)
         disk.replace(fresh, path)
@@ -64,6 +64,14 @@ def _write_new(path: str, data: bytes, disk: Disk) -> None:
         disk.sync(descriptor)
     finally:
         disk.close(descriptor)
+
+
+def _same_file(path: str, backup: str) -> bool:
+    """Whether both are names of one file, as after a write that failed at its end: a rename would then do nothing."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(backup))
+    except FileNotFoundError:
+        return False
 
 
 def _copy(source: str, target: str, disk: Disk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -39,10 +40,10 @@ class JournalFile:
             self._sound = len(data) == found.length
             disk.sync_folder(os.path.dirname(path) or ".")  # noqa: PTH120 - text in, text out
         except OSError as problem:
-            disk.close(self._descriptor)
+            self.close()
             raise disk_failure(problem, "open the journal", path, _INTACT) from problem
         except BaseException:
-            disk.close(self._descriptor)
+            self.close()
             raise
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
@@ -101,4 +102,5 @@ class JournalFile:
             raise FileNotFoundError(2, "the journal was replaced by another file", self._path)
 
     def close(self) -> None:
-        self._disk.close(self._descriptor)
+        with contextlib.suppress(OSError):  # what was acknowledged is synced: nothing can be lost here
+            self._disk.close(self._descriptor)

@@ -33,7 +33,7 @@ from iacengine.state.lock import lock_lost
 from iacengine.state.model import State
 from iacengine.state.statefile import decode_state, encode_state, state_identity
 
-_INTACT = "The state that was there is intact."
+_INTACT = "What was written before is intact."
 
 
 class LocalLock:
