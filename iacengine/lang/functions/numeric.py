@@ -23,7 +23,6 @@ from iacengine.lang.values import (
     is_null,
     is_wholly_known,
     mark,
-    round_number,
     type_of,
     unmark,
 )
@@ -92,10 +91,8 @@ def _pow(arguments: Sequence[Value], _context: FunctionContext) -> Value:
 def _from_float(value: float) -> Number:
     if math.isnan(value):
         raise FunctionError("the result is not a number")
-    if math.isinf(value) or (value == 0 and math.copysign(1.0, value) < 0):
-        return value
-    # the exact binary value, not its shortest decimal: this is what the float is
-    return round_number(Fraction(value))
+    # the shortest decimal that reads back, which is also what Terraform shows of such a number
+    return make_number(value)
 
 
 def _max(arguments: Sequence[Value], _context: FunctionContext) -> Value:
@@ -167,7 +164,7 @@ def _range(arguments: Sequence[Value], _context: FunctionContext) -> Value:
         raise FunctionError("must have one, two, or three arguments")
     start, end = (0, arguments[0]) if len(arguments) == 1 else (arguments[0], arguments[1])
     step = arguments[2] if len(arguments) == 3 else (-1 if end < start else 1)
-    if step == 0:
+    if step == 0 and start != end:
         raise FunctionError("step must not be zero", 2)
     down = step < 0
     if down and end > start:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from iacengine.lang.convert import can_convert
 from iacengine.lang.functions import registry
 from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ListType, MapType, SetType, Type
-from iacengine.lang.values import SENSITIVE, Marked, Null, Unknown, Value, any_inside, has_mark, sensitive
+from iacengine.lang.values import SENSITIVE, Marked, Null, Unknown, Value, any_inside, has_mark, sensitive, type_of
 
 Call = Callable[..., Value]
 
@@ -170,7 +172,7 @@ def test_an_unknown_argument_gives_an_unknown_result_or_the_one_of_the_known_arg
     arguments = EXAMPLES[name]
     expected = call(name, *arguments)
     for index, argument in enumerate(arguments):
-        unknown = (*arguments[:index], Unknown(_type_of(argument)), *arguments[index + 1 :])
+        unknown = (*arguments[:index], Unknown(type_of(argument)), *arguments[index + 1 :])
         result = call(name, *unknown)
         assert any_inside(result, lambda inner: inner.__class__ is Unknown) or result == expected, f"argument {index}"
 
@@ -188,13 +190,10 @@ def test_an_argument_of_which_nothing_is_known_is_never_an_error(name: str, call
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 @pytest.mark.usefixtures("tree")
 def test_the_type_told_of_an_unknown_result_is_the_type_of_the_known_one(name: str, call: Call) -> None:
-    from iacengine.lang.convert import can_convert
-    from iacengine.lang.values import type_of
-
     arguments = EXAMPLES[name]
     known = type_of(call(name, *arguments))
     for index, argument in enumerate(arguments):
-        unknown = (*arguments[:index], Unknown(_type_of(argument)), *arguments[index + 1 :])
+        unknown = (*arguments[:index], Unknown(type_of(argument)), *arguments[index + 1 :])
         told = type_of(call(name, *unknown))
         assert told is DYNAMIC or told == known or can_convert(known, told), f"argument {index}: {told} for {known}"
 
@@ -206,34 +205,22 @@ def test_a_null_is_an_error_exactly_where_the_parameter_does_not_allow_it(name: 
     function = registry.lookup(name)
     assert function is not None
     for index, argument in enumerate(arguments):
-        nulled = (*arguments[:index], Null(_type_of(argument)), *arguments[index + 1 :])
+        nulled = (*arguments[:index], Null(type_of(argument)), *arguments[index + 1 :])
         if function.parameter(index).allow_null:
             continue
         with pytest.raises(registry.FunctionError, match="must not be null"):
             call(name, *nulled)
 
 
-def _type_of(value: Value) -> Type:
-    from iacengine.lang.values import type_of
-
-    return type_of(value)
-
-
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
-@pytest.mark.parametrize(
-    "type_", [STRING, NUMBER, BOOL, ListType(STRING), SetType(NUMBER), MapType(BOOL)], ids=lambda type_: repr(type_)
-)
+@pytest.mark.parametrize("type_", [STRING, NUMBER, BOOL, ListType(STRING), SetType(NUMBER), MapType(BOOL)], ids=repr)
 @pytest.mark.usefixtures("tree")
 def test_an_unknown_of_any_type_ends_in_a_value_or_a_proper_error(name: str, type_: Type, call: Call) -> None:
     arguments = EXAMPLES[name]
     for index in range(len(arguments)):
         unknown = (*arguments[:index], Unknown(type_), *arguments[index + 1 :])
-        try:
-            result = call(name, *unknown)
-        except registry.FunctionError as error:
-            assert error.message
-        else:
-            assert _type_of(result) is not None
+        with suppress(registry.FunctionError):
+            assert any_inside(call(name, *unknown), lambda _: True)
 
 
 def test_the_working_tree_is_not_written_to(tree: Path, call: Call) -> None:
