@@ -58,7 +58,7 @@ def from_tfstate(data: bytes, where: str) -> State:
             _require_version(content, where)
             return _state_of(content)
     except RecursionError as problem:
-        raise failure("Malformed Terraform state", f"{where} is nested too deeply.") from problem
+        raise _malformed(where, "it is nested too deeply") from problem
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         if isinstance(problem, json.JSONDecodeError | UnicodeDecodeError):
             raise _malformed(where, f"it is no JSON: {problem}") from problem
@@ -98,6 +98,12 @@ def _malformed(where: str, why: str) -> DiagnosticsError:
 
 def _require_version(content: Any, where: str) -> None:
     version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(content, dict) and "format" in content:
+        raise failure(
+            "Not a Terraform state",
+            f"{where} is a state of iacengine, not of Terraform.",
+            remedy="Use it as it is: it needs no conversion.",
+        )
     if isinstance(version, int) and 0 < version < VERSION:
         raise failure(
             "Terraform state of an old version",
