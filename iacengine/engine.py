@@ -5,19 +5,48 @@ This is what the command line and the Python API call. Every function raises Dia
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from iacengine.apply.outcome import Outcome
-from iacengine.config.model import Configuration
-from iacengine.graph.dag import DependencyGraph
-from iacengine.lang.values import Value
+from iacengine.addresses import Mode, ModulePath, parse_target
+from iacengine.config.loader import load
+from iacengine.config.model import Configuration, Module, ProviderName, Variable
+from iacengine.config.provider_names import resolve_provider
+from iacengine.config.validate import validate as check_configuration
+from iacengine.config.variables import VariableOption, collect_variables, missing_variable
+from iacengine.foundation.diagnostics import Diagnostic, Findings, failure
+from iacengine.foundation.files import DiskFiles
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.render import with_rendering
+from iacengine.lang.types import type_from_json
+from iacengine.lang.values import Value, sensitive
 from iacengine.plan.events import Listener, ignore
 from iacengine.plan.model import Plan, PlanMode
-from iacengine.state.backends.base import Backend
-from iacengine.state.model import State
+from iacengine.provider.discovery import find_plugin, source_address
+from iacengine.provider.instances import Providers
+from iacengine.provider.protocol import ConfigureContext, ProviderPlugin
+from iacengine.schema import Schema
+from iacengine.schema.values import decode_type
+from iacengine.state.backends.base import Backend, StateLock
+from iacengine.state.backends.local import LocalBackend
+from iacengine.state.lock import lock_claim
+from iacengine.state.model import OutputState, State
+from iacengine.state.replay import Replay, replay
+from iacengine.state.statefile import decode_state
+from iacengine.state.tfstate import from_tfstate
+
+if TYPE_CHECKING:
+    from iacengine.apply.outcome import Outcome
+    from iacengine.graph.build import ConfigGraph
 
 DEFAULT_PARALLELISM = 32
+DEFAULT_ON_FAILURE = "pause"
+STATE_NAME = "iac.state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +78,116 @@ class PlanOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
-    """One stack: its configuration, and where its state is."""
+    """One stack: its configuration, where its state is, what it was loaded from, and the warnings of loading it."""
 
     configuration: Configuration
     backend: Backend
+    path: str = "."
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
 
 
 def open_stack(path: str = ".", *, state_path: str | None = None) -> Engine:
     """Load a stack (a directory or one file) and find its state."""
-    raise NotImplementedError
+    findings = Findings()
+    configuration = load(path, findings=findings)
+    return Engine(configuration, find_backend(configuration, path, state_path), path, findings.all)
 
 
-def validate(engine: Engine) -> None:
-    """Check the configuration against the schemas of its providers. Raises with every error found."""
-    raise NotImplementedError
+def engine_of(configuration: Configuration, path: str = ".", *, state_path: str | None = None) -> Engine:
+    """The engine of a configuration that is loaded already: one made by a program, or held by a plan."""
+    return Engine(configuration, find_backend(configuration, path, state_path), path)
+
+
+def find_backend(configuration: Configuration, path: str, state_path: str | None) -> Backend:
+    """The backend the stack asks for; by default a file beside the stack."""
+    if state_path is not None:
+        return LocalBackend(state_path)
+    block = configuration.root.settings.backend
+    if block is not None and block.type != "local":
+        raise failure(
+            "Unsupported backend",
+            f'The backend "{block.type}" is not known.',
+            remedy='Use the backend "local", or leave the block out.',
+        )
+    named = block.body.get("path") if block is not None else None
+    if isinstance(named, str):
+        return LocalBackend(os.path.join(configuration.directory, named))  # noqa: PTH118 - text in, text out
+    return LocalBackend(default_state_path(configuration.directory, path))
+
+
+def default_state_path(directory: str, path: str) -> str:
+    """`iac.state.json` in the stack's folder; `NAME.state.json` for a stack that is the file `NAME.iac.yaml`."""
+    name = STATE_NAME
+    if os.path.isfile(path):  # noqa: PTH113 - text in, text out
+        base = Path(path).name
+        for suffix in (".iac.yaml", ".iac.yml", ".iac.json", ".tf.json", ".yaml", ".yml", ".json"):
+            if base.endswith(suffix):
+                name = f"{base.removesuffix(suffix)}.state.json"
+                break
+    return os.path.join(directory, name) if directory not in ("", ".") else name  # noqa: PTH118
+
+
+def validate(engine: Engine) -> tuple[Diagnostic, ...]:
+    """Check the configuration against the schemas of its providers. Raises with every error found; gives warnings."""
+    providers = _providers(engine, DEFAULT_PARALLELISM)
+    try:
+        _check(engine, providers)
+        _build_graph(engine.configuration)
+        return engine.warnings
+    finally:
+        providers.close()
+
+
+def dependency_graph(engine: Engine) -> ConfigGraph:
+    """What refers to what in the stack."""
+    return _build_graph(engine.configuration)
+
+
+def missing_variables(engine: Engine, variables: VariableSources) -> tuple[Variable, ...]:
+    """The variables that need a value and have none."""
+    return _collect(engine, variables, Findings())[1]
+
+
+# --- planning and applying -------------------------------------------------------------------------------------------
 
 
 def plan(engine: Engine, options: PlanOptions, variables: VariableSources, listener: Listener = ignore) -> Plan:
-    """Plan under the lock, after replaying what an interrupted run left."""
-    raise NotImplementedError
+    """Plan under the lock, after settling what an interrupted run left."""
+    from iacengine.plan.options import PlanRequestOptions  # lazy: verbs that only read state plan nothing
+    from iacengine.plan.planner import make_plan
+
+    providers = _providers(engine, options.parallelism)
+    try:
+        _check(engine, providers)
+        values = root_variables(engine, variables)
+        request = PlanRequestOptions(
+            mode=options.mode,
+            targets=tuple(map(parse_target, options.targets)),
+            excludes=tuple(map(parse_target, options.excludes)),
+            replace=tuple(map(parse_target, options.replace)),
+            refresh=options.refresh,
+            on_failure=options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE,
+            timestamp=_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            parallelism=options.parallelism,
+        )
+        with _locked(engine, "iac plan", options.lock_timeout, lock=options.lock) as lock:
+            stored = _settled_state(engine, providers, values, lock, listener)
+            return make_plan(
+                engine.configuration,
+                stored,
+                stored.lineage if stored is not None else _new_lineage(),
+                providers,
+                values,
+                _functions(request.timestamp),
+                source_address,
+                request,
+                listener,
+            )
+    finally:
+        providers.close()
 
 
 def apply(
@@ -77,30 +197,208 @@ def apply(
     parallelism: int = DEFAULT_PARALLELISM,
     lock_timeout: float = 0.0,
     listener: Listener = ignore,
+    command: str = "iac apply",
 ) -> Outcome:
     """Apply a plan under the lock. Raises when the plan is stale; failures of steps are in the outcome."""
-    raise NotImplementedError
+    from iacengine.apply.run import apply_plan, refuse_stale  # lazy: planning needs none of it
+
+    providers = _providers(engine, parallelism)
+    try:
+        with _locked(engine, command, lock_timeout) as lock:
+            assert lock is not None
+            if engine.backend.read_journal():
+                refuse_stale(plan, _settled_state(engine, providers, plan.variables, lock, listener))
+            return apply_plan(
+                plan,
+                engine.backend,
+                lock,
+                providers,
+                _functions(plan.timestamp),
+                source_address,
+                parallelism,
+                listener,
+                command=command,
+            )
+    finally:
+        providers.close()
 
 
-def save_plan(plan: Plan, path: str) -> None:
-    """Write a plan file (mode 0600)."""
-    raise NotImplementedError
+def save_plan(plan: Plan, path: str, stack_path: str = ".") -> None:
+    """Write a plan file (mode 0600). `stack_path`: what the stack was opened with."""
+    from iacengine.plan.planfile import save_plan as write  # lazy: most plans are not saved
+
+    write(plan, path, stack_path)
 
 
 def load_plan(path: str) -> Plan:
     """Read a plan file. Raises when it is none, is damaged, or was made by an incompatible version."""
-    raise NotImplementedError
+    from iacengine.plan.planfile import load_plan as read  # lazy: as above
+
+    return read(path)
+
+
+# --- state -----------------------------------------------------------------------------------------------------------
 
 
 def read_state(engine: Engine) -> State | None:
     """The state as it is now, the journal of an interrupted run replayed (in memory)."""
-    raise NotImplementedError
-
-
-def dependency_graph(engine: Engine) -> DependencyGraph:
-    raise NotImplementedError
+    return replay(engine.backend.read(), engine.backend.read_journal()).state
 
 
 def evaluate_outputs(state: State) -> dict[str, Value]:
     """The root outputs of a state as values, sensitive ones marked."""
-    raise NotImplementedError
+    values: dict[str, Value] = {}
+    for name, output in state.outputs.items():
+        value = decode_type(output.value, type_from_json(output.type))
+        values[name] = sensitive(value) if output.sensitive else value
+    return values
+
+
+def _settled_state(
+    engine: Engine, providers: Providers, variables: Mapping[str, Value], lock: StateLock | None, listener: Listener
+) -> State | None:
+    """The stored state, after what an interrupted run left is settled and written."""
+    stored = engine.backend.read()
+    entries = engine.backend.read_journal()
+    if not entries:
+        return stored
+    replayed = replay(stored, entries)
+    if lock is None:
+        return replayed.state
+    return _settle(engine, providers, variables, stored, replayed, lock, listener)
+
+
+def _settle(
+    engine: Engine,
+    providers: Providers,
+    variables: Mapping[str, Value],
+    stored: State | None,
+    replayed: Replay,
+    lock: StateLock,
+    listener: Listener,
+) -> State | None:
+    from iacengine.apply.recovery import settle, write_recovered  # lazy: only after an interrupted run
+    from iacengine.evaluation.provider_setup import ProviderSetup
+    from iacengine.evaluation.scope import WorkingValues
+
+    if not replayed.runs or replayed.state is None:
+        engine.backend.clear_journal(lock)
+        return stored
+    working = WorkingValues(engine.configuration, variables, _functions(""))
+    setup = ProviderSetup(engine.configuration, working, providers, source_address)
+    state = settle(replayed, setup, providers, listener)
+    assert state is not None, "the replayed state exists"
+    return write_recovered(state, stored.serial if stored is not None else None, engine.backend, lock)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def root_variables(engine: Engine, sources: VariableSources) -> dict[str, Value]:
+    """The values of the root module's variables. Raises with everything that is missing or does not fit."""
+    findings = Findings()
+    values, missing = _collect(engine, sources, findings)
+    findings.extend(missing_variable(variable) for variable in missing)
+    findings.raise_errors()
+    return values
+
+
+def _collect(
+    engine: Engine, sources: VariableSources, findings: Findings
+) -> tuple[dict[str, Value], tuple[Variable, ...]]:
+    options = [VariableOption(path, is_file=True) for path in sources.files]
+    options += [VariableOption(text) for text in sources.assignments]
+    found = collect_variables(
+        engine.configuration.root,
+        environment=os.environ,
+        options=options,
+        given=sources.values,
+        findings=findings,
+    )
+    return dict(found.values), found.missing
+
+
+def _check(engine: Engine, providers: Providers) -> None:
+    """Static checks, attributes and types by the providers' schemas."""
+    findings = Findings()
+    findings.extend(check_configuration(engine.configuration, _schemas(engine.configuration, providers)))
+    findings.raise_errors()
+
+
+def _schemas(configuration: Configuration, providers: Providers) -> Callable[[Mode, str, Module], Schema | None]:
+    sources: dict[tuple[ModulePath, str], str | None] = {}
+
+    def schema(mode: Mode, type_: str, module: Module) -> Schema | None:
+        name = type_.split("_", 1)[0]
+        for resource, block in module.resources.items():
+            if resource.type == type_ and block.provider is not None:
+                name = block.provider.name
+                break
+        key = (module.path, name)
+        if key not in sources:
+            resolved = resolve_provider(configuration, module.path, ProviderName(name), source_address)
+            sources[key] = resolved.reference.source if resolved is not None else None
+        source = sources[key]
+        return providers.resource_schema(source, mode, type_) if source is not None else None
+
+    return schema
+
+
+def _build_graph(configuration: Configuration) -> ConfigGraph:
+    from iacengine.graph.build import build_graph  # lazy: networkx is not needed to read state
+
+    return build_graph(configuration)
+
+
+@contextmanager
+def _locked(engine: Engine, command: str, timeout: float, *, lock: bool = True) -> Iterator[StateLock | None]:
+    if not lock:
+        yield None
+        return
+    held = engine.backend.lock(lock_claim(command), timeout)
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+def _providers(engine: Engine, parallelism: int) -> Providers:
+    context = ConfigureContext(engine.configuration.directory or ".", parallelism)
+    return Providers(_find_plugin, context)
+
+
+def _find_plugin(source: str) -> ProviderPlugin:
+    plugin = find_plugin(source)
+    if plugin.name == "terraform":
+        from iacengine.provider.builtin.terraform import terraform_plugin  # lazy: most stacks name other providers
+
+        return terraform_plugin(_read_outputs)
+    return plugin
+
+
+def _read_outputs(path: str) -> Mapping[str, OutputState] | None:
+    """The root outputs of a state file, this engine's or Terraform's."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise failure("State file cannot be read", f"{path}: {problem.strerror}.") from None
+    if b'"iacengine-state"' in data[:400]:
+        return decode_state(data, path).outputs
+    return from_tfstate(data, path).outputs
+
+
+def _functions(timestamp: str) -> FunctionContext:
+    moment = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if timestamp else None
+    return with_rendering(FunctionContext(DiskFiles(), plan_timestamp=moment))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_lineage() -> str:
+    from uuid import uuid4  # lazy: only for the first plan of a stack
+
+    return str(uuid4())

@@ -78,7 +78,7 @@ class BlockReader:
         if value is MISSING:
             self.wrong(
                 f'Missing "{name}"',
-                f'A {self.what.partition(" ")[0]} block needs the argument "{name}".',
+                f'{self._article} block needs the argument "{name}".',
                 key=True,
                 remedy=remedy,
             )
@@ -171,7 +171,7 @@ class BlockReader:
         if len(found) > 1:
             self.wrong(
                 f"Duplicate {name} block",
-                f"A {self.what.partition(' ')[0]} block has at most one {name} block; the first one is at "
+                f"{self._article} block has at most one {name} block; the first one is at "
                 f"{place_text(self.origin, found[0][1])}.",
                 *found[1][1],
                 remedy="Merge them into one.",
@@ -187,12 +187,16 @@ class BlockReader:
         for name in self._left:
             self.wrong(
                 f'Unknown argument "{name}"',
-                f"A {self.what.partition(' ')[0]} block has no argument or block of that name. "
-                f"It knows {_listed(sorted(known))}.",
+                f"{self._article} block has no argument or block of that name. It knows {_listed(sorted(known))}.",
                 name,
                 key=True,
                 remedy=did_you_mean(name, known),
             )
+
+    @property
+    def _article(self) -> str:
+        kind = self.what.partition(" ")[0]
+        return f"{'An' if kind[0] in 'aeio' else 'A'} {kind}"
 
     @property
     def left(self) -> Mapping[str, Raw]:

@@ -195,7 +195,7 @@ class BodyCheck:
             f"{self._what} has no argument or block of that name.",
             (*path, name),
             key=True,
-            remedy=near or (f"It has {listed}{', …' if len(known) > 12 + len(_META) else ''}." if listed else None),
+            remedy=near or (f"It knows {listed}{', …' if len(known) > 12 + len(_META) else ''}." if listed else None),
         )
 
 

@@ -23,3 +23,15 @@ class Place:
     steps: int
     is_text: bool = False
     offsets: Callable[[], list[int] | None] | None = None
+
+
+class TextPlaces:
+    """A text that is one expression: every path leads to the whole of it."""
+
+    def __init__(self, text: str) -> None:
+        self._length = len(text)
+
+    def find(self, path: tuple[str | int, ...]) -> Place:
+        """The whole text."""
+        length = self._length
+        return Place(None, (0, length), len(path), True, lambda: list(range(length + 1)))

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from iacengine.config.model import KeyPath, Origin, SourceFile
+from iacengine.config.places import TextPlaces
 from iacengine.config.syntax_error import SourceSyntaxError
 from iacengine.foundation.diagnostics import (
     Diagnostic,
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
     from iacengine.lang.errors import ExpressionError
 
 _BOM = b"\xef\xbb\xbf"
-_BLOCK_LABELS = {"resource": 2, "data": 2, "ephemeral": 2, "locals": 1, "variable": 1, "output": 1, "module": 1}
+_BLOCK_LABELS = {
+    "resource": 2,
+    "data": 2,
+    "ephemeral": 2,
+    "locals": 1,
+    "variable": 1,
+    "output": 1,
+    "module": 1,
+    "provider": 1,
+    "check": 1,
+}
 
 
 def source_file(path: str, text: bytes) -> SourceFile:
@@ -139,7 +150,9 @@ def _text(file: SourceFile) -> str:
 
 
 @lru_cache(maxsize=8)
-def _places(file: SourceFile) -> JsonPlaces | YamlPlaces:
+def _places(file: SourceFile) -> JsonPlaces | YamlPlaces | TextPlaces:
+    if file.syntax == "text":
+        return TextPlaces(_text(file))
     if file.syntax == "json":
         from iacengine.config.json_places import JsonPlaces
 

@@ -90,9 +90,10 @@ def _shape_problems(block: Block, value: Value) -> list[_Problem]:
     problems: list[_Problem] = [((name,), "is missing") for name in expected if name not in value]
     problems += [((name,), "is not in the schema") for name in value if name not in expected]
     for name, attribute in block.attributes.items():
-        child = value.get(name)
-        if child.__class__ is str and attribute.type is STRING:
-            continue
+        child: Value = value.get(name)
+        kind, type_ = child.__class__, attribute.type
+        if (kind is str and type_ is STRING) or (kind is Unknown and child.type is type_):
+            continue  # the most of them
         if not is_null(child) and not _is_of_type(child, attribute.type):
             problems.append(((name,), "is not of the type that the schema says"))
     for name, nested in block.blocks.items():

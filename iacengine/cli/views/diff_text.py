@@ -116,7 +116,7 @@ class DiffWriter:
         if is_null(before) and not _both_sensitive(before, after):
             self._lines("+", head, after, indent, tail, note)
         elif is_null(after) and not _both_sensitive(before, after):
-            arrow = " -> null" if head else ""
+            arrow = " -> null" if head and len(path) <= 1 else ""
             self._lines("-", head, before, indent, arrow + tail, note)
         elif is_sensitive(before) or is_sensitive(after):
             self._sensitive(head, before, after, indent, tail, note)
@@ -190,10 +190,13 @@ class DiffWriter:
                     lambda inner: self._sequence(old, new, inner, path),
                 )
         elif "\n" in before or "\n" in after:
-            lines = after.split("\n")
-            start, end = heredoc_frame(lines if lines[-1] else [*before.split("\n"), *lines])
+            old_lines, new_lines = before.split("\n"), after.split("\n")
+            if not old_lines[-1] and not new_lines[-1]:
+                old_lines.pop()
+                new_lines.pop()
+            start, end = heredoc_frame([*old_lines, *new_lines, ""])
             self._nested(
-                "~", head, start, end, indent, tail, note, lambda inner: self._text(before.split("\n"), lines, inner)
+                "~", head, start, end, indent, tail, note, lambda inner: self._text(old_lines, new_lines, inner)
             )
         else:
             self._pair(head, scalar_text(before) or "", scalar_text(after) or "", indent, tail, note)
@@ -257,8 +260,7 @@ class DiffWriter:
                 foot = 0 if position == len(parts) - 1 else min(_CONTEXT, end - start - head)
                 for line in before[start : start + head]:
                     self.out.append((f"{indent}  {escape_line(line)}".rstrip() + "\n", DIM))
-                if end - start > head + foot and before[start + head : end - foot] != [""]:
-                    self._hidden(end - start - head - foot, "line", indent)
+                self._hidden(end - start - head - foot, "line", indent)
                 for line in before[end - foot : end]:
                     self.out.append((f"{indent}  {escape_line(line)}".rstrip() + "\n", DIM))
                 continue

@@ -50,7 +50,7 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
     if drift:
         _drift(out, drift, width, show_sensitive)
     if changes:
-        _legend(out, changes)
+        _legend(out, changes, width)
         _changes(out, changes, width, show_sensitive)
     if outputs:
         _outputs(out, outputs, width, show_sensitive, separate=bool(changes))
@@ -80,14 +80,22 @@ def _drift(out: Segments, drift: list[Change], width: int, show_sensitive: bool)
         out.append(("\n", ""))
 
 
-def _legend(out: Segments, changes: list[Change]) -> None:
+def _legend(out: Segments, changes: list[Change], width: int) -> None:
     used = {change.action for change in changes}
-    out.append(("iacengine will do this:", BOLD))
+    heading = "iacengine will do this:"
+    out.append((heading, BOLD))
+    column = len(heading)
     for action, meaning in _LEGEND.items():
-        if action in used:
-            out.append(("   ", ""))
-            out.append((MARKERS[action], _STYLES[action]))
-            out.append((f" {meaning}", DIM))
+        if action not in used:
+            continue
+        length = 3 + len(MARKERS[action]) + 1 + len(meaning)
+        if column + length > width:
+            out.append(("\n", ""))
+            column = 0
+        out.append(("   ", ""))
+        out.append((MARKERS[action], _STYLES[action]))
+        out.append((f" {meaning}", DIM))
+        column += length
     out.append(("\n\n", ""))
 
 
