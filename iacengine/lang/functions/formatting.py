@@ -28,6 +28,7 @@ from iacengine.lang.values import (
 
 _VERB = re.compile(r"%([0#\-+ ]*)([1-9][0-9]*)?(\.[0-9]*)?(?:\[([1-9][0-9]*)\])?([a-zA-Z])")
 _PARTIAL = re.compile(r"%[0#\-+ ]*(?:[1-9][0-9]*)?(?:\.[0-9]*)?(?:\[(?:[1-9][0-9]*\]?)?)?")
+_DELIMITERS = frozenset("-_:;/\\,.(){}[]|?!~ \t@#$%^&*+\"'")  # nothing that follows melts with one of these
 _WIDTH_LIMIT = 1_000_000  # characters; a mistyped width must not fill the memory
 _BASES = {"b": ("b", "0b"), "d": ("d", ""), "o": ("o", "0"), "x": ("x", "0x"), "X": ("X", "0X")}
 
@@ -213,9 +214,11 @@ def _format(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     template, *values = arguments
     if all(map(is_wholly_known, values)):
         return nfc(format_text(template, values))
-    # what stands before the first verb is known already, but for a last character that could yet combine with the next
-    prefix = graphemes(template.partition("%")[0])[:-1] if "%" in template else []
-    return Unknown(STRING, Refinement(not_null=True, prefix="".join(prefix)))
+    # what stands before the first verb is known already, but for a last character that a mark may follow
+    prefix = template.partition("%")[0] if "%" in template else ""
+    if prefix and prefix[-1] not in _DELIMITERS:
+        prefix = "".join(graphemes(prefix)[:-1])
+    return Unknown(STRING, Refinement(not_null=True, prefix=prefix))
 
 
 def _formatlist(arguments: Sequence[Value], _context: FunctionContext) -> Value:

@@ -55,11 +55,11 @@ def _coalesce_type(arguments: Sequence[Value], _context: FunctionContext) -> Typ
 
 def _coalesce(arguments: Sequence[Value], context: FunctionContext) -> Value:
     common = _coalesce_type(arguments, context)
-    for index, argument in enumerate(arguments):
+    for argument in arguments:
         try:
             value = convert(argument, common)
-        except ConversionError as error:
-            raise FunctionError(error.message, index) from None
+        except ConversionError:
+            continue  # as in Terraform: what cannot be of the common type is passed over
         if value.__class__ is Unknown:
             return Unknown(common)
         if not is_null(value) and value != "":

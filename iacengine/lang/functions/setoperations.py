@@ -149,6 +149,8 @@ def _bounded_product(factors: Sequence[Value], result_type: ListType | SetType) 
     limit = math.prod(limits)
     if limit == 0:
         return (ListValue if isinstance(result_type, ListType) else SetValue)(result_type.element, ())
+    if limit == 1 and isinstance(result_type, ListType):
+        return ListValue(result_type.element, (Unknown(result_type.element),))
     return Unknown(result_type, Refinement(not_null=True, length_min=1, length_max=limit))
 
 

@@ -9,7 +9,7 @@ from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
 from iacengine.lang.text import graphemes, nfc
 from iacengine.lang.types import BOOL, STRING, ListType
-from iacengine.lang.values import ListValue, Refinement, Unknown, Value, is_null, is_wholly_known
+from iacengine.lang.values import ListValue, Unknown, Value, is_null, is_wholly_known
 
 # Unicode's White_Space; str.strip() would take four more control characters
 _SPACE = (
@@ -135,15 +135,11 @@ def _sort(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     if given.__class__ is Unknown:
         return Unknown(_STRINGS, given.refinement)
     if not is_wholly_known(given):
-        return _of_length(len(given))
+        return ListValue(STRING, [Unknown(STRING)] * len(given))  # any may come first, but none goes
     for index, item in enumerate(given):
         if is_null(item):
             raise FunctionError(f"given list element {index} is null; a null string cannot be sorted")
     return ListValue(STRING, sorted(given))
-
-
-def _of_length(length: int) -> Unknown:
-    return Unknown(_STRINGS, Refinement(not_null=True, length_min=length, length_max=length))
 
 
 def _trim(arguments: Sequence[Value], _context: FunctionContext) -> Value:
