@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
+from iacengine.config.collector import collector_paused
 from iacengine.config.model import SourceFile
-from iacengine.config.yaml_source import collector_paused
 
 VERSION = 1
 """To be raised when the same text would give other data."""

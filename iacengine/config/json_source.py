@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from iacengine.config.collector import collector_paused
 from iacengine.config.scalars import exact_number
-from iacengine.config.syntax_error import SourceSyntaxError
-from iacengine.config.yaml_source import MAX_DEPTH, collector_paused
+from iacengine.config.syntax_error import MAX_DEPTH, SourceSyntaxError
 
 _MANY_DIGITS = re.compile(rb"[0-9.]{16}|[0-9][eE][+-]?[0-9]{2}")
 _NUMBER_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?[0-9][0-9.eE+-]*)')

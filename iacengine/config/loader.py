@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from iacengine.addresses import ModulePath, module_path_text
 from iacengine.config.assembly import assemble
 from iacengine.config.cache import ParseCache
+from iacengine.config.collector import collector_paused
 from iacengine.config.decode import decode
 from iacengine.config.decode_module import is_local
 from iacengine.config.directory import Files, ModuleFiles, SnapshotFiles, join, module_files
@@ -50,7 +51,8 @@ def load(
     """
     collected = Findings() if findings is None else findings
     loader = _Loader(files or DiskFiles(), resolve_source, cache, collected)
-    configuration = loader.configuration(path)
+    with collector_paused():
+        configuration = loader.configuration(path)
     collected.raise_errors()
     return configuration
 

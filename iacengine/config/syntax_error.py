@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MAX_DEPTH = 200
+"""Levels of objects and lists in a file."""
+
 
 class SourceSyntaxError(Exception):
     """`start` and `end` are character offsets. `first`: where the same key stood before, when one is there twice."""

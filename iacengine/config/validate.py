@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from iacengine.addresses import Mode
 from iacengine.config.body_check import BodyCheck
 from iacengine.config.call_check import check_call, check_provider
+from iacengine.config.collector import collector_paused
 from iacengine.config.declared import Declared, Schemas, close_name, no_schemas
 from iacengine.config.model import (
     Check,
@@ -41,12 +42,13 @@ def validate(configuration: Configuration, schemas: Schemas = no_schemas) -> tup
     """Everything that is wrong, and warnings. A module that is called often is checked once; every call is."""
     findings = Findings()
     seen: set[str] = set()
-    for module in configuration.root.walk():
-        if module.directory not in seen:
-            seen.add(module.directory)
-            _ModuleCheck(module, schemas, findings).run()
-        for name, child in module.children.items():
-            check_call(module.calls[name], module, child, findings)
+    with collector_paused():
+        for module in configuration.root.walk():
+            if module.directory not in seen:
+                seen.add(module.directory)
+                _ModuleCheck(module, schemas, findings).run()
+            for name, child in module.children.items():
+                check_call(module.calls[name], module, child, findings)
     return findings.all
 
 

@@ -6,9 +6,7 @@ strings (as written), no tags but those of the core schema, one document, aliase
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -23,12 +21,12 @@ from yaml import (
     StreamEndEvent,
 )
 
+from iacengine.config.collector import collector_paused
 from iacengine.config.scalars import MAY_BE_SPECIAL, resolve
-from iacengine.config.syntax_error import SourceSyntaxError
+from iacengine.config.syntax_error import MAX_DEPTH, SourceSyntaxError
 from iacengine.config.yaml_errors import syntax_mistake
 from iacengine.foundation.diagnostics import near_match
 
-MAX_DEPTH = 200
 MAX_ALIASED = 1_000_000
 """How many values aliases may add to a file before it counts as an attack."""
 
@@ -41,18 +39,6 @@ def make_parser(text: str) -> Any:
     """libyaml's parser where PyYAML was built with it, else PyYAML's own."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return loader(text)
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """No garbage collection inside: what is loaded is all kept, and scanning it again and again doubles the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def parse_yaml(text: str) -> Any:
