@@ -125,7 +125,7 @@ def _template(node: Template) -> str:
 def _part(part: str | Node, strip: str) -> str:
     match part:
         case str():
-            return escape(part)
+            return _text(part)
         case IfDirective():
             no = f"%{{ else }}{_inside(part.no)}" if part.no.parts else ""
             return f"%{{ if {print_expression(part.condition)} }}{_inside(part.yes)}{no}%{{ endif }}"
@@ -135,6 +135,13 @@ def _part(part: str | Node, strip: str) -> str:
             return f"%{{ for {names} in {collection} }}{_inside(part.body)}%{{ endfor }}"
         case _:
             return f"${{{strip}{print_expression(part)}}}"
+
+
+def _text(text: str) -> str:
+    """Literal text between sequences. A `$` or `%` at its end would make an escape of the sequence that follows."""
+    if text[-1:] in ("$", "%"):
+        return escape(text[:-1]) + ("\\u0024" if text[-1] == "$" else "\\u0025")
+    return escape(text)
 
 
 def _inside(node: Template) -> str:
