@@ -13,6 +13,7 @@ from iacengine.cli.views.state_json import Schemas
 from iacengine.cli.views.value_json import ABSENT, json_of
 from iacengine.config.model import Configuration, Module, ModuleCall, Output, ProviderName, Raw, ResourceBlock, Variable
 from iacengine.config.provider_names import provider_source
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.references import Index, Reference
@@ -68,7 +69,10 @@ def _provider_config(configuration: Configuration, module: Module, name: Provide
 
 def _full_name(configuration: Configuration, module: Module, name: str) -> str:
     source = provider_source(configuration, module.path, name)
-    return source_address("terraform.io/builtin/terraform" if source == "terraform" else source)
+    try:
+        return source_address(source)
+    except DiagnosticsError:
+        return source  # not installed any more; the plan is shown all the same
 
 
 def _provider_of(module: Module, block: ResourceBlock) -> str:
@@ -177,8 +181,8 @@ def _body(body: Mapping[str, Raw], block: Block) -> dict[str, Any]:
     for name in sorted(body):
         raw, nested = body[name], block.blocks.get(name)
         if name == "dynamic" and isinstance(raw, Mapping) and name not in block.attributes:
-            entries |= _dynamic(raw, block)
-        elif nested is None:
+            continue  # below, beside what stands there without it
+        if nested is None:
             entries[name] = _expression(raw)
         elif nested.nesting is Nesting.MAP and isinstance(raw, Mapping):
             entries[name] = {
@@ -188,10 +192,15 @@ def _body(body: Mapping[str, Raw], block: Block) -> dict[str, Any]:
             bodies = [_body(child, nested.block) for child in _as_list(raw) if isinstance(child, Mapping)]
             if bodies:
                 entries[name] = bodies[0] if nested.nesting in (Nesting.SINGLE, Nesting.GROUP) else bodies
+    if "dynamic" in body and "dynamic" not in block.attributes and isinstance(body["dynamic"], Mapping):
+        for name, bodies in _dynamic(body["dynamic"], block).items():
+            present = entries.setdefault(name, [])
+            if isinstance(present, list):
+                present.extend(bodies)
     return entries
 
 
-def _dynamic(raw: Mapping[str, Raw], block: Block) -> dict[str, Any]:
+def _dynamic(raw: Mapping[str, Raw], block: Block) -> dict[str, list[Any]]:
     """What `dynamic` blocks repeat, once each."""
     entries: dict[str, list[Any]] = {}
     for name, blocks in raw.items():

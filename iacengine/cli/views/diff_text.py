@@ -310,9 +310,14 @@ class DiffWriter:
 
     def _line(self, marker: str, text: str, indent: str, note: str = "") -> None:
         style = _STYLES[marker]
-        self.out.append((f"{indent}{marker} ", style))
-        self.out.append((text, style if marker != "~" else ""))
-        self.out.append((note + "\n", NOTE))
+        end = "" if note else "\n"
+        if marker == "~":
+            self.out.append((f"{indent}~ ", style))
+            self.out.append((text + end, ""))
+        else:
+            self.out.append((f"{indent}{marker} {text}{end}", style))
+        if note:
+            self.out.append((note + "\n", NOTE))
 
     def _hidden(self, count: int, noun: str, indent: str) -> None:
         if count:

@@ -11,6 +11,7 @@ from typing import Any
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.cli.views.checks_json import checks_json
+from iacengine.cli.views.collection import uncollected
 from iacengine.cli.views.configuration_json import configuration_json
 from iacengine.cli.views.state_json import Schemas, module_tree, provider_name, resource_head, state_json
 from iacengine.cli.views.value_json import ABSENT, change_json, json_of, sensitive_of, unknown_of
@@ -25,6 +26,11 @@ _GONE = (Action.DELETE, Action.FORGET)
 
 def plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
     """The whole document."""
+    with uncollected():
+        return _plan_json(plan, schemas)
+
+
+def _plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
     document: dict[str, Any] = {"format_version": "1.2", "terraform_version": TERRAFORM_VERSION}
     variables = {name: _variable(plan.variables[name]) for name in sorted(plan.variables)}
     if variables:

@@ -12,6 +12,7 @@ from typing import Final
 
 from iacengine.addresses import Mode, ModuleInstance
 from iacengine.cli.views.change_text import MARKERS, cause, headline
+from iacengine.cli.views.collection import uncollected
 from iacengine.cli.views.diff_text import IDENTIFYING, DiffWriter, unchanged
 from iacengine.cli.views.phrases import planned_summary
 from iacengine.cli.views.segments import BOLD, CREATE, DELETE, DIM, NOTE, READ, REPLACE, UPDATE, Segments
@@ -47,13 +48,14 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
     drift = [change for change in plan.drift if change.action is not Action.NO_OP]
     changes = [change for change in plan.changes if _is_shown(change)]
     outputs = [change for _, change in sorted(plan.outputs.items()) if change.action is not Action.NO_OP]
-    if drift:
-        _drift(out, drift, width, show_sensitive)
-    if changes:
-        _legend(out, changes, width)
-        _changes(out, changes, width, show_sensitive)
-    if outputs:
-        _outputs(out, outputs, width, show_sensitive, separate=bool(changes))
+    with uncollected():
+        if drift:
+            _drift(out, drift, width, show_sensitive)
+        if changes:
+            _legend(out, changes, width)
+            _changes(out, changes, width, show_sensitive)
+        if outputs:
+            _outputs(out, outputs, width, show_sensitive, separate=bool(changes))
     _conclusion(out, plan, has_changes=bool(changes), has_outputs=bool(outputs), has_drift=bool(drift))
     return out
 

@@ -66,9 +66,12 @@ def json_of(value: Value) -> Any:
         entries = value if kind is dict else value.items
         known = {}
         for key in sorted(entries):
-            child = json_of(entries[key])
-            if child is not ABSENT:
-                known[key] = child
+            child = entries[key]
+            if child.__class__ is not str:
+                child = json_of(child)
+                if child is ABSENT:
+                    continue
+            known[key] = child
         return known
     if kind is tuple or kind is ListValue or kind is SetValue:
         items = map(json_of, value if kind is tuple else value.items)
@@ -118,7 +121,10 @@ def sensitive_of(value: Value) -> Any:
 def _true_entries(entries: dict[str, Value], question: Any) -> dict[str, Any]:
     found = {}
     for key in sorted(entries):
-        answer = question(entries[key])
+        child = entries[key]
+        if child.__class__ is str:
+            continue
+        answer = question(child)
         if answer is not False:
             found[key] = answer
     return found

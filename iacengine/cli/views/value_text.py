@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from iacengine.cli.views.cells import cells, pad
@@ -19,6 +20,7 @@ _NAME = re.compile(r"[^\W\d][\w-]*\Z")
 _PLAIN_STRING = re.compile(r"[ !#\x26-\x5b\x5d-\x7e]*\Z")  # nothing to escape: no quote, backslash, $, % or control
 
 
+@lru_cache(maxsize=4096)
 def key_name(key: str) -> str:
     """A key of an object or map, quoted when it is no name."""
     return key if _NAME.match(key) else quote(key)
@@ -87,9 +89,13 @@ def _counted(count: int, noun: str) -> str:
 
 def value_lines(value: Value, indent: str) -> list[str]:
     """The value on as many lines as it needs. The first has no indent: it follows a name; the others have `indent`."""
-    if value.__class__ is Marked and SENSITIVE not in value.marks:
+    kind = value.__class__
+    if kind is Marked and SENSITIVE not in value.marks:
         value = value.value
-    if value.__class__ is str:
+        kind = value.__class__
+    if kind is str:
+        if len(value) <= 20 and _PLAIN_STRING.match(value):
+            return [f'"{value}"']
         if "\n" in value:
             structure = json_structure(value)
             return heredoc(value, indent) if structure is None else _encoded(structure, indent)
