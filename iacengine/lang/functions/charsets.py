@@ -56,6 +56,7 @@ IBM862|cp862|cp862 862 cspc862latinhebrew
 IBM863|cp863|cp863 863 csibm863
 IBM865|cp865|cp865 865 csibm865
 IBM866|cp866|cp866 866 csibm866
+IBM1047|cp1047|ibm-1047
 IBM01140|cp1140|ccsid01140 cp01140 ebcdic-us-37+euro csibm01140
 Shift_JIS|cp932|ms_kanji csshiftjis
 Extended_UNIX_Code_Packed_Format_for_Japanese|euc_jp|cseucpkdfmtjapanese euc-jp
@@ -67,6 +68,11 @@ Big5|big5hkscs|csbig5
 EUC-KR|cp949|cseuckr
 """
 
+# IBM1047 is IBM037 but for these, which change places with each other
+_EXCHANGED = str.maketrans("[]^Ý¨¬", "Ý¨¬[]^")
+# the replacement character, and what Python's cp932 makes of bytes without a meaning
+_INVALID = frozenset("\ufffd\uf8f0\uf8f1\uf8f2\uf8f3")
+
 
 @dataclass(frozen=True, slots=True)
 class Charset:
@@ -77,17 +83,28 @@ class Charset:
 
     def encode(self, text: str) -> bytes:
         """The text in this character set; UTF-16 is big-endian with a byte order mark."""
-        if self.codec == "utf-16":
-            return b"\xfe\xff" + text.encode("utf-16-be") if text else b""
-        return text.encode(self.codec)
+        match self.codec:
+            case "utf-16":
+                return b"\xfe\xff" + text.encode("utf-16-be") if text else b""
+            case "cp1047":
+                return text.translate(_EXCHANGED).encode("cp037")
+            case "hz":
+                return text.encode("hz").removesuffix(b"~}")  # the return to ASCII is left out at the end
+            case "gbk" | "big5hkscs" as codec:
+                euro = b"\x80" if codec == "gbk" else b"\xa3\xe1"
+                return euro.join([part.encode(codec) for part in text.split("€")])
+            case codec:
+                return text.encode(codec)
 
     def decode(self, data: bytes) -> str:
         """The text the bytes mean; UTF-16 without a byte order mark is taken as big-endian."""
         if self.codec == "utf-16" and data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             return data.decode("utf-16-be")
+        if self.codec == "cp1047":
+            return data.decode("cp037").translate(_EXCHANGED)
         text = data.decode(self.codec)
-        if "\ufffd" in text:
-            raise UnicodeDecodeError(self.codec, data, 0, len(data), "a replacement character")
+        if not _INVALID.isdisjoint(text):
+            raise UnicodeDecodeError(self.codec, data, 0, len(data), "an undefined symbol")
         return text
 
 

@@ -90,7 +90,7 @@ def _zone(count: int, moment: Moment) -> str:
 
 def _timeadd(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     try:
-        return str(parse_moment(arguments[0], strict=False).later(parse_duration(arguments[1])))
+        return str(parse_moment(arguments[0], strict=True).later(parse_duration(arguments[1])))
     except MomentError as error:
         raise FunctionError(str(error)) from None
 

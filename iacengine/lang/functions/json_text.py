@@ -19,6 +19,7 @@ from iacengine.lang.values import MapValue, Null, Refinement, Unknown, Value, is
 # what Go's encoder escapes beyond JSON's need, so that the text may stand inside HTML and JavaScript
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _ESCAPE_TABLE = str.maketrans(_ESCAPES)
+_SPACE = " \t\n\r"
 _BEGINS_NUMBER = frozenset("-0123456789.")
 
 
@@ -103,15 +104,15 @@ def _jsondecode_type(arguments: Sequence[Value], _context: FunctionContext) -> T
 def _jsondecode(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     import json  # lazy: orjson cannot read numbers exactly, but what it can do the rest of the engine needs anyway
 
-    source = arguments[0]
+    source = arguments[0].strip(_SPACE)
+    decoder = json.JSONDecoder(
+        parse_int=parse_number, parse_float=parse_number, parse_constant=_no_constant, object_pairs_hook=_object
+    )
     try:
-        data = json.loads(
-            source,
-            parse_int=parse_number,
-            parse_float=parse_number,
-            parse_constant=_no_constant,
-            object_pairs_hook=_object,
-        )
+        data, end = decoder.raw_decode(source)
+        rest = source[end:].lstrip(_SPACE)
+        if rest and rest[0] not in "]}":  # superfluous closing brackets pass, as in Terraform
+            raise json.JSONDecodeError("Extra data", source, end)
     except json.JSONDecodeError as error:
         raise FunctionError(f"invalid JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:

@@ -15,7 +15,7 @@ from iacengine.lang.functions.signature import Function, FunctionError
 from iacengine.lang.types import STRING, ListType
 from iacengine.lang.values import ListValue, Value
 
-_MAPPED = 0xFFFF << 32  # an IPv6 address that holds an IPv4 one
+_MOST_NEW_BITS = 32  # `cidrsubnets` takes no more in one step, as in Terraform
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,8 @@ def _cidrsubnets(arguments: Sequence[Value], _context: FunctionContext) -> Value
         new_bits = whole(value, argument)
         if new_bits < 1:
             raise FunctionError("must extend prefix by at least one bit", argument)
+        if new_bits > _MOST_NEW_BITS:
+            raise FunctionError(f"may not extend prefix by more than {_MOST_NEW_BITS} bits", argument)
         length = parent.length + new_bits
         if length > parent.bits:
             protocol = "IPv4" if parent.bits == 32 else "IPv6"

@@ -33,15 +33,12 @@ class _Emitter:
         self.pieces: list[str] = []
         self.column = 0
         self.whitespace = self.indention = True
-        self.open_ended = False  # nothing shows where the last scalar ends
 
     def root(self, value: Value) -> None:
         self._node(value, -1, mapping=False)
-        if value is None or value.__class__ in (Null, bool, int, Fraction, float):
-            self.open_ended = True
         self._indent(0)
-        if self.open_ended:
-            self._indicator("...")
+        if value is None or value.__class__ in (Null, bool, int, Fraction, float):
+            self._indicator("...")  # nothing else shows where a plain scalar ends
             self._indent(0)
 
     # --- nodes ---
@@ -132,12 +129,10 @@ class _Emitter:
         self._indicator("|")
         if value[0] == " " or value[0] in _BREAKS:
             self._indicator(str(_INDENT), space=False)
-        self.open_ended = False
         if value[-1] not in _BREAKS:
             self._indicator("-", space=False)
         elif len(value) == 1 or value[-2] in _BREAKS:
             self._indicator("+", space=False)
-            self.open_ended = True
         self._break("\n")
         self.indention = self.whitespace = True
         at_start = True
@@ -175,7 +170,6 @@ class _Emitter:
         self._put(written)
         self.whitespace = False
         self.indention = self.indention and indention
-        self.open_ended = False
 
 
 def _block_allowed(value: str) -> bool:

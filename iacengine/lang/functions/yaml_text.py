@@ -14,7 +14,6 @@ from iacengine.lang.functions.yaml_emitter import emit
 from iacengine.lang.text import nfc, parse_number
 from iacengine.lang.types import DYNAMIC, STRING, friendly_name
 from iacengine.lang.values import Unknown, Value, is_wholly_known, type_of
-from iacengine.lang.values import number as make_number
 
 _TAG = "tag:yaml.org,2002:"
 _STR, _BOOL, _INT, _FLOAT = _TAG + "str", _TAG + "bool", _TAG + "int", _TAG + "float"
@@ -198,9 +197,10 @@ def _number(source: str) -> Value:
     except ValueError:
         pass
     try:
-        return make_number(int(source, 0))  # 0x, 0o and 0b
+        based = int(source, 0)  # 0x, 0o and 0b
     except ValueError:
         return None
+    return based if -(1 << 63) <= based < 1 << 64 else None
 
 
 _MOMENT = re.compile(
