@@ -6,6 +6,7 @@ label is a level of objects (or a list of such); a property `//` is a comment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,12 @@ NAME_RULE = "A name begins with a letter or underscore and holds only letters, d
 
 def is_name(text: str) -> bool:
     return text[:1] != "-" and text.replace("-", "_").isidentifier()
+
+
+def name_remedy(text: str) -> str | None:
+    """A name that the text could be written as."""
+    name = re.sub(r"[^\w-]+", "_", text).lstrip("-0123456789").strip("_")
+    return f'Write "{name}", for example.' if name and is_name(name) else None
 
 
 def kind_of(value: Raw) -> str:
@@ -80,7 +87,7 @@ class BlockReader:
                 f'Missing "{name}"',
                 f'{self._article} block needs the argument "{name}".',
                 key=True,
-                remedy=remedy,
+                remedy=remedy or f"Add {name}: …",
             )
         return value
 
@@ -113,7 +120,7 @@ class BlockReader:
         elif value.__class__ is int:
             return str(value)
         else:
-            remedy = f'Put it in quotes: "{value}".' if kind_of(value) in ("a number", "a bool") else None
+            remedy = "Put it in quotes." if kind_of(value) in ("a number", "a bool") else None
             self.wrong("Wrong type", f'"{name}" must be a string, not {kind_of(value)}.', *path, remedy=remedy)
         return None
 
@@ -129,7 +136,7 @@ class BlockReader:
         detail = f'"{name}" must be true or false, not {kind_of(value)}.'
         if value.__class__ is str:
             detail = f'"{name}" must be true or false, written out; it cannot depend on anything.'
-        self.wrong("Wrong type", detail, name)
+        self.wrong("Wrong type", detail, name, remedy="Write true or false, without quotes.")
         return default
 
     def items(self, name: str) -> list[Raw]:
@@ -269,12 +276,11 @@ def _kind(path: KeyPath) -> str:
 
 
 def _wrong_level(file: SourceFile, path: KeyPath, value: Raw, what: str) -> Diagnostic:
-    return mistake(
-        Origin(file),
-        "Wrong type",
-        f"An object is expected here, whose keys are the {what}s, not {kind_of(value)}."
-        if not what.endswith("block")
-        else f"An object with the arguments of the {what} is expected here, not {kind_of(value)}.",
-        path=path,
-        remedy="Write {} for a block without arguments." if what.endswith("block") and value is None else None,
-    )
+    found = kind_of(value)
+    if what.endswith("block"):
+        detail = f"An object with the arguments of the {what} is expected here, not {found}."
+        remedy = "Write {} for a block without arguments." if value is None else "Write the arguments below the name."
+    else:
+        detail = f"An object is expected here, whose keys are each a {what}, not {found}."
+        remedy = f"Put the {what.partition(' ')[2]} below, and the arguments below that."
+    return mistake(Origin(file), "Wrong type", detail, path=path, remedy=remedy)

@@ -11,6 +11,7 @@ from typing import Any
 from iacengine.config.block_reader import COMMENT, did_you_mean, has_template, kind_of
 from iacengine.config.model import KeyPath, Origin, Raw
 from iacengine.config.source import mistake
+from iacengine.config.type_example import type_remedy
 from iacengine.foundation.diagnostics import Findings
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import BOOL, NUMBER, STRING, Type
@@ -88,8 +89,9 @@ class BodyCheck:
                 return  # members that may be left out are the provider's to tell
             self._wrong(
                 "Wrong type",
-                f'"{".".join(str(step) for step in path)}" of {self._what}: {error.message}.',
+                f'"{path_text(path)}" of {self._what}: {error.message}.',
                 (*path, *error.path),
+                remedy=None if error.path else type_remedy(attribute.type),
             )
 
     def _blocks(self, name: str, value: Raw, nested: NestedBlock, path: KeyPath) -> None:
@@ -116,7 +118,11 @@ class BodyCheck:
         limit = 1 if nested.nesting in (Nesting.SINGLE, Nesting.GROUP) else nested.max_items
         if limit and len(found) > limit and nested.nesting is not Nesting.MAP:
             self._wrong(
-                f'Too many blocks "{name}"', f"{self._what} has at most {limit} of it.", found[limit][1], key=True
+                f'Too many blocks "{name}"',
+                f"{self._what} has at most {limit} of it.",
+                found[limit][1],
+                key=True,
+                remedy="Remove it.",
             )
 
     def _dynamic(self, value: Raw, block: Block, path: KeyPath) -> frozenset[str]:
@@ -159,6 +165,9 @@ class BodyCheck:
             if content.__class__ is dict:
                 self.block(content, nested.block, where, top=False)
 
+    def _at(self, path: KeyPath) -> str:
+        return f"{path_text(path)} of {self._what}" if path else self._what
+
     # --- findings ---------------------------------------------------------------------------------------------------
 
     def _wrong(self, summary: str, detail: str, path: KeyPath, *, key: bool = False, remedy: str | None = None) -> None:
@@ -174,11 +183,10 @@ class BodyCheck:
         )
 
     def _missing(self, name: str, attribute: Attribute, path: KeyPath, *, present: bool) -> None:
-        where = f"{self._what}.{'.'.join(str(step) for step in path)}" if path else self._what
         about = f" {attribute.description}" if attribute.description else ""
         self._wrong(
             f'Missing "{name}"',
-            f"{where} needs it{', and it cannot be null' if present else ''}.{about}",
+            f"{self._at(path)} needs it{', and it cannot be null' if present else ''}.{about}",
             (*path, name) if present else path,
             key=True,
             remedy=f"Add {name}: …" if not present else None,
@@ -192,11 +200,16 @@ class BodyCheck:
         near = did_you_mean(name, known)
         self._wrong(
             f'Unknown argument "{name}"',
-            f"{self._what} has no argument or block of that name.",
+            f"{self._at(path)} has no argument or block of that name.",
             (*path, name),
             key=True,
             remedy=near or (f"It knows {listed}{', …' if len(known) > 12 + len(_META) else ''}." if listed else None),
         )
+
+
+def path_text(path: KeyPath) -> str:
+    """A path as one would write it: `disk[0].size`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _items(value: Any) -> Iterable[tuple[str, Raw]]:

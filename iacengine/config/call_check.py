@@ -7,6 +7,7 @@ from iacengine.config.body_check import is_literal
 from iacengine.config.declared import close_name
 from iacengine.config.model import KeyPath, Module, ModuleCall, Origin, ProviderName
 from iacengine.config.source import mistake, place_text
+from iacengine.config.type_example import type_remedy
 from iacengine.foundation.diagnostics import Findings
 from iacengine.lang.convert import ConversionError
 from iacengine.lang.values import from_python
@@ -61,6 +62,7 @@ def _arguments(call: ModuleCall, child: Module, findings: Findings) -> None:
                         "Wrong type of argument",
                         f'"{name}" does not fit the type of the variable at {place_text(variable.origin)}: {error}.',
                         path=(name, *error.path),
+                        remedy=None if error.path else type_remedy(variable.constraint.type),
                     )
                 )
     for name, variable in child.variables.items():

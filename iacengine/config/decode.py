@@ -60,6 +60,7 @@ def decode(file: SourceFile, data: Raw, findings: Findings) -> Fragment:
                 Origin(file),
                 "Not a stack file",
                 f"A stack file holds an object with keys such as resource and output, not {kind_of(data)}.",
+                remedy="Write, for example, resource: {TYPE: {NAME: { … }}}.",
             )
         )
     return fragment

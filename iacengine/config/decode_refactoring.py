@@ -35,6 +35,7 @@ def decode_moved(value: Raw, file: SourceFile, path: KeyPath, fragment: Fragment
                 "A resource cannot move to a module",
                 f'"from" and "to" must both be resources or both modules: {source} and {destination} are not.',
                 "to",
+                remedy="To move a resource into a module, write its address there: module.NAME.TYPE.NAME.",
             )
         elif (
             source.resource is not None
@@ -106,7 +107,12 @@ def _importable(reader: BlockReader, to: Raw) -> bool:
         reader.wrong(diagnostic.summary, diagnostic.detail, "to", remedy=diagnostic.remedy)
         return False
     if found.resource is None or found.resource.mode is not Mode.MANAGED:
-        reader.wrong("Only resources can be imported", f"{bare(to)} is no resource.", "to")
+        reader.wrong(
+            "Only resources can be imported",
+            f"{bare(to)} is no resource.",
+            "to",
+            remedy="Write the address of a resource block, such as aws_vpc.main.",
+        )
         return False
     return True
 

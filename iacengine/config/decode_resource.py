@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from iacengine.addresses import Mode, Resource
-from iacengine.config.block_reader import COMMENT, MISSING, NAME_RULE, BlockReader, is_name, kind_of
+from iacengine.config.block_reader import COMMENT, MISSING, NAME_RULE, BlockReader, is_name, kind_of, name_remedy
 from iacengine.config.decode_condition import conditions
 from iacengine.config.decode_reference import attribute_path, depends_on, provider_name, static_reference, wrapped
 from iacengine.config.model import KeyPath, Lifecycle, Origin, ProviderName, Raw, Repetition, ResourceBlock
@@ -66,7 +66,7 @@ def _check_names(type_: str, name: str, origin: Origin, findings: Findings) -> N
     if not is_name(type_):
         reader.wrong("Invalid resource type", f'"{type_}" is no type of resource. {NAME_RULE}', key=True)
     if not is_name(name):
-        reader.wrong("Invalid resource name", NAME_RULE, key=True)
+        reader.wrong("Invalid resource name", NAME_RULE, key=True, remedy=name_remedy(name))
 
 
 def decode_repetition(reader: BlockReader) -> Repetition:

@@ -131,7 +131,12 @@ def _backend(reader: BlockReader) -> BackendBlock | None:
     kinds = [kind for kind in value if kind != "//"]
     if len(kinds) != 1:
         reader.wrong(
-            "Several backends", f"Only one backend keeps the state: {', '.join(kinds)}.", "backend", kinds[1], key=True
+            "Several backends",
+            f"Only one backend keeps the state: {', '.join(kinds)}.",
+            "backend",
+            kinds[1],
+            key=True,
+            remedy="Remove all but one.",
         )
     body = value[kinds[0]]
     if body.__class__ is list and len(body) == 1:

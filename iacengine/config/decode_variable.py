@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from iacengine.config.block_reader import COMMENT, MISSING, NAME_RULE, BlockReader, did_you_mean, is_name, kind_of
+from iacengine.config.block_reader import (
+    COMMENT,
+    MISSING,
+    NAME_RULE,
+    BlockReader,
+    did_you_mean,
+    is_name,
+    kind_of,
+    name_remedy,
+)
 from iacengine.config.decode_condition import conditions
 from iacengine.config.decode_reference import bare, depends_on
 from iacengine.config.fragment import Fragment
 from iacengine.config.model import KeyPath, Local, Origin, Output, Raw, SourceFile, Variable
 from iacengine.config.source import explain, mistake
+from iacengine.config.type_example import type_remedy
 from iacengine.foundation.diagnostics import Findings
 from iacengine.lang.constraints import TypeConstraint, parse_type_constraint
 from iacengine.lang.convert import ConversionError
@@ -25,10 +35,13 @@ _TYPES = ("string", "number", "bool", "any", "list", "set", "map", "object", "tu
 def decode_variable(name: str, body: Raw, origin: Origin, fragment: Fragment, findings: Findings) -> None:
     reader = BlockReader(body, origin, f'variable "{name}"', findings)
     if not is_name(name):
-        reader.wrong("Invalid variable name", NAME_RULE, key=True)
+        reader.wrong("Invalid variable name", NAME_RULE, key=True, remedy=name_remedy(name))
     elif name in RESERVED_VARIABLES:
         reader.wrong(
-            f'The variable name "{name}" is reserved', "It has a meaning of its own in module blocks.", key=True
+            f'The variable name "{name}" is reserved',
+            "It has a meaning of its own in module blocks.",
+            key=True,
+            remedy="Choose another name.",
         )
     constraint = _constraint(reader)
     default = reader.take("default", MISSING)
@@ -81,12 +94,18 @@ def _check_default(reader: BlockReader, variable: Variable) -> None:
     try:
         value = from_python(variable.default)
         if is_null(value) and not variable.nullable:
-            reader.wrong(summary, "The variable is not nullable, so its default cannot be null.", "default")
+            reader.wrong(
+                summary,
+                "The variable is not nullable, so its default cannot be null.",
+                "default",
+                remedy="Give another default, or remove it: then a value has to be given.",
+            )
         elif variable.constraint is not None:
             variable.constraint.apply(value)
     except ConversionError as error:
         detail = f"The default does not fit the type of the variable: {error.message}."
-        reader.wrong(summary, detail, "default", *error.path)
+        remedy = type_remedy(variable.constraint.type) if variable.constraint is not None and not error.path else None
+        reader.wrong(summary, detail, "default", *error.path, remedy=remedy or "Change the default, or the type.")
 
 
 def decode_locals(body: Raw, file: SourceFile, path: KeyPath, fragment: Fragment, findings: Findings) -> None:
@@ -108,14 +127,16 @@ def decode_locals(body: Raw, file: SourceFile, path: KeyPath, fragment: Fragment
             continue
         origin = Origin(file, (*path, name))
         if not is_name(name):
-            findings.add(mistake(origin, "Invalid name of a local value", NAME_RULE, key=True))
+            findings.add(
+                mistake(origin, "Invalid name of a local value", NAME_RULE, key=True, remedy=name_remedy(name))
+            )
         fragment.locals.append(Local(name, value, origin))
 
 
 def decode_output(name: str, body: Raw, origin: Origin, fragment: Fragment, findings: Findings) -> None:
     reader = BlockReader(body, origin, f'output "{name}"', findings)
     if not is_name(name):
-        reader.wrong("Invalid output name", NAME_RULE, key=True)
+        reader.wrong("Invalid output name", NAME_RULE, key=True, remedy=name_remedy(name))
     value = reader.required("value")
     output = Output(
         name=name,

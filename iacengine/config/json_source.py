@@ -18,6 +18,8 @@ from iacengine.config.scalars import exact_number
 from iacengine.config.syntax_error import MAX_DEPTH, SourceSyntaxError
 
 _MANY_DIGITS = re.compile(rb"[0-9.]{16}|[0-9][eE][+-]?[0-9]{2}")
+_SHAPE = bytes.maketrans(b"0123456789.E-", b"ddddddddddde+")
+_SUSPECTS = (b"d" * 16, b"dedd", b"de+dd")
 _NUMBER_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"|(-?[0-9][0-9.eE+-]*)')
 _COLON = re.compile(rb'"\s*:')
 _ESCAPED_COLON = re.compile(rb'\\"\s*:')
@@ -37,7 +39,8 @@ def parse_json_text(text: bytes) -> Any:
 
 
 def _may_lose_digits(text: bytes) -> bool:
-    if _MANY_DIGITS.search(text) is None:
+    shape = text.translate(_SHAPE)  # searched for fixed texts, which is ten times as fast as an expression
+    if not any(suspect in shape for suspect in _SUSPECTS):
         return False
     for match in _NUMBER_OR_STRING.finditer(text):
         number = match[1]

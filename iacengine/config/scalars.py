@@ -47,7 +47,7 @@ def resolve(text: str) -> Any:
     if _HEXADECIMAL.fullmatch(text):
         return number(int(text[2:], 16))
     if text in _NOT_A_NUMBER:
-        raise ValueError(f"{text} is not a number the language has")
+        raise ValueError(f"{text} is no number the language has.")
     return text
 
 
@@ -65,5 +65,5 @@ def exact_number(text: str) -> Any:
                 return int(value) if value.is_integer() else value
     mantissa, _, exponent = text.lower().partition("e")
     if len(mantissa) > _MAX_DIGITS or len(exponent) > 5 or abs(int(exponent or "0")) > _MAX_DIGITS:
-        raise ValueError("the number is too large or has too many digits")
+        raise ValueError("The number is too large, or has too many digits.")
     return number(text.rstrip(".") if not exponent else f"{mantissa.rstrip('.')}e{exponent}")

@@ -76,7 +76,9 @@ def _check_type(type_: Type, steps: Sequence[Step], what: str) -> None:
             )
         else:
             raise SchemaPathError(
-                "Unsupported attribute", f"{what} is a {friendly_name(type_)}, which has nothing inside."
+                "Unsupported attribute",
+                f"{what} is a {friendly_name(type_)}, which has nothing inside.",
+                f"Use {what} as it is.",
             )
         what = f"{what}.{_text(step)}"
 

@@ -187,8 +187,8 @@ def _position(text: str, offset: int) -> Position:
 def _context(path: KeyPath) -> str | None:
     """The block a path stands in, as users name it: `resource.aws_vpc.main`."""
     names = [step for step in path if step.__class__ is str]
-    if not names:
-        return None
+    if not names or (len(names) == 1 and len(path) == 1):
+        return None  # the key itself is shown
     return ".".join(str(name) for name in names[: _BLOCK_LABELS.get(str(names[0]), 0) + 1])
 
 

@@ -83,8 +83,7 @@ def _native(file: SourceFile, findings: Findings) -> Iterator[tuple[str, Value, 
     # Positions count from the text of the file, so what goes around it has to be known: "{" and a line break.
     around = SourceFile(file.path, file.text, "text", "")
     try:
-        expression = parse_expression("{\n" + text + "\n}")
-        values = constant_value(expression)
+        values = constant_value("{\n" + text + "\n}")
     except ExpressionError as problem:
         if problem.span is not None:
             problem.span = (max(problem.span[0] - 2, 0), max(problem.span[1] - 2, 0))
@@ -94,15 +93,28 @@ def _native(file: SourceFile, findings: Findings) -> Iterator[tuple[str, Value, 
         yield name, value, Origin(around, (name,))
 
 
-def constant_value(expression: Any) -> Any:
+def constant_value(text: str) -> Any:
     """The value of an expression that may refer to nothing and call nothing. Raises ExpressionError."""
+    try:
+        expression = parse_expression(text)
+    except ExpressionError as problem:
+        if problem.summary == "Invalid reference":  # a bare word
+            raise _not_literal(problem.span) from None
+        raise
     if expression.references:
-        raise ExpressionError(
-            "Variables not allowed",
-            "A value of a variable is literal: it cannot refer to anything.",
-            remedy="Put texts in quotes.",
-            span=expression.references[0].span,
-        )
+        raise _not_literal(expression.references[0].span)
     if not expression.constant:
         raise ExpressionError("Functions not allowed", "A value of a variable is literal: it cannot call functions.")
-    return expression.evaluate(None)
+    return expression.evaluate(_NO_SCOPE)
+
+
+_NO_SCOPE: Any = None  # a constant expression looks nothing up
+
+
+def _not_literal(span: tuple[int, int] | None) -> ExpressionError:
+    return ExpressionError(
+        "Variables not allowed",
+        "A value of a variable is literal: it cannot refer to anything.",
+        remedy="Put texts in quotes.",
+        span=span,
+    )

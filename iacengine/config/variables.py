@@ -15,12 +15,12 @@ from typing import Any
 from iacengine.config.directory import Files
 from iacengine.config.model import Module, Origin, Variable
 from iacengine.config.source import locate, mistake, place_text
+from iacengine.config.type_example import type_remedy
 from iacengine.config.variable_files import automatic_files, constant_value, read_variables
 from iacengine.foundation.diagnostics import Diagnostic, Findings, error, near_match, warning
 from iacengine.foundation.files import DiskFiles
 from iacengine.lang.convert import ConversionError
 from iacengine.lang.errors import ExpressionError
-from iacengine.lang.expression import parse_expression
 from iacengine.lang.types import is_primitive
 from iacengine.lang.values import EPHEMERAL, SENSITIVE, Value, from_python, is_null, mark
 
@@ -72,7 +72,7 @@ def collect_variables(
         for name in module.variables:
             text = environment.get(prefix + name)
             if text is not None:
-                found[name] = _Given(text, f"the environment's {prefix}{name}", is_text=True)
+                found[name] = _Given(text, f"{prefix}{name} in the environment", is_text=True)
     if disk.kind(module.directory) == "directory":
         for path in automatic_files(module.directory, disk):
             _from_file(path, module, disk, found, findings)
@@ -85,7 +85,7 @@ def collect_variables(
         if name not in module.variables:
             findings.add(_undeclared(name, module, "It was given a value"))
         else:
-            found[name] = _Given(from_python(value), "the value that was given")
+            found[name] = _Given(from_python(value), "The value that was given")
     return _converted(module, found, findings)
 
 
@@ -110,7 +110,7 @@ def parse_value(variable: Variable, text: str) -> Value:
     """
     if variable.constraint is None or is_primitive(variable.constraint.type):
         return from_python(text)
-    return constant_value(parse_expression(text))
+    return constant_value(text)
 
 
 def variable_value(variable: Variable, value: Value) -> Value:
@@ -182,7 +182,7 @@ def _converted(module: Module, found: Mapping[str, _Given], findings: Findings) 
             if not variable.has_default:
                 missing.append(variable)
                 continue
-            given = _Given(from_python(variable.default), "the default", variable.origin.at("default"))
+            given = _Given(from_python(variable.default), "The default", variable.origin.at("default"))
         try:
             value = parse_value(variable, given.value) if given.is_text else given.value
             values[name] = variable_value(variable, value)
@@ -206,12 +206,16 @@ def _unreadable(variable: Variable, given: _Given, problem: ExpressionError) -> 
 
 
 def _unsuitable(variable: Variable, given: _Given, problem: ConversionError) -> Diagnostic:
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.path)
+    secret = variable.sensitive or variable.ephemeral
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.path if not secret)
     found = error(
         f'Invalid value for the variable "{variable.name}"',
-        f"{given.source[:1].upper()}{given.source[1:]} does not fit var.{variable.name}{path}, declared at "
+        f"{given.source} does not fit var.{variable.name}{path}, declared at "
         f"{place_text(variable.origin)}: {problem.message}.",
+        remedy=type_remedy(variable.constraint.type) if variable.constraint and not problem.path else None,
     )
     if given.origin is None or given.origin.file.syntax == "text":
         return found
+    if secret:  # the line of the file would show the value
+        return found.at(locate(given.origin, key=True)[0])
     return found.at(*locate(given.origin, problem.path))

@@ -68,11 +68,13 @@ def _explained(problem: str, character: str, line: str) -> tuple[str, str, str |
             'A text that begins with "*" or "&" names an anchor.',
             "Put the text in quotes when it is meant as it stands.",
         )
-    if "found unexpected end of stream" in problem or "unexpected end of stream" in problem:
+    if "unexpected end of stream" in problem:
+        return "Unfinished text", "The quoted text that begins here has no end.", "Add the closing quote."
+    if "did not find expected ',' or" in problem:
         return (
-            "Unfinished text",
-            f"The file ends inside a quoted text or a bracket ({problem}).",
-            "Add the closing mark.",
+            "Unfinished list or mapping",
+            f"Inside a bracket, {problem.removeprefix('did not find ')} must follow.",
+            "Close the bracket, or put a comma between two elements.",
         )
     if "unknown escape character" in problem:
         return (

@@ -72,14 +72,14 @@ class YamlPlaces:
         if found is None:
             found = {}
             for key, value in node.value:
-                if key.value == "<<" and key.style is None:
+                if key.value == "<<" and not key.style:
                     sources = value.value if isinstance(value, SequenceNode) else [value]
                     for source in sources:
                         if isinstance(source, MappingNode):
                             for name, member in self._index(source).items():
                                 found.setdefault(name, member)
             for key, value in node.value:
-                if isinstance(key, ScalarNode) and not (key.value == "<<" and key.style is None):
+                if isinstance(key, ScalarNode) and not (key.value == "<<" and not key.style):
                     found[key.value] = (key, value)
             self._members[id(node)] = found
         return found

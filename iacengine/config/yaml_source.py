@@ -267,7 +267,13 @@ def _tagged(event: Any) -> Any:
 
 
 def _bad_value(event: Any, why: str) -> SourceSyntaxError:
-    return SourceSyntaxError("Invalid value", why, event.start_mark.index, end=event.end_mark.index)
+    return SourceSyntaxError(
+        "Invalid value",
+        why,
+        event.start_mark.index,
+        end=event.end_mark.index,
+        remedy="Put it in quotes if it is meant as text.",
+    )
 
 
 def _bad_key(event: Any, why: str) -> SourceSyntaxError:
