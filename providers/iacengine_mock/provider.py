@@ -172,8 +172,9 @@ class MockProvider(ProviderBase):
 
     def _settle(self, id_: str) -> None:
         """Wait until reads see a change, as an adapter of a real cloud would."""
+        stopped = self._stopped
         while self._settings.wait and not self._cloud.is_settled(id_):
-            if self._stopped.wait(_POLL if self._settings.lag.seconds else 0):
+            if stopped.wait(_POLL if self._settings.lag.seconds else 0):
                 return
 
     # --- both
@@ -184,7 +185,7 @@ class MockProvider(ProviderBase):
 
     def _wait(self, operation: str) -> None:
         seconds = self._settings.latency.get(operation, 0.0)
-        if self._stopped.wait(seconds) if seconds else self._stopped.is_set():
+        if seconds and self._stopped.wait(seconds):
             raise _StoppedError(operation)
 
     def _decode(self, type_: str, stored: Mapping[str, Any]) -> dict[str, Value]:
@@ -197,7 +198,9 @@ class MockProvider(ProviderBase):
         return (error("Mock cloud not reachable", f"{self._cloud.path}: {problem}.", remedy=remedy),)
 
     def stop(self) -> None:
-        self._stopped.set()
+        """End the waiting of what runs now; operations that begin later, to roll back for one, are not concerned."""
+        stopped, self._stopped = self._stopped, threading.Event()
+        stopped.set()
 
     def close(self) -> None:
         self._cloud.close()

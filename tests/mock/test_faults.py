@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -140,12 +141,17 @@ def test_a_lag_ends_with_the_clock(tmp_path):
     cloud.close()
 
 
-def test_stopping_ends_a_long_operation_with_nothing_made(cloud):
+def test_stopping_ends_a_long_operation_with_nothing_made_and_later_ones_go_on(cloud):
     driver = cloud(latency={"create": 3600})
-    driver.provider.stop()
-    response = driver.apply("mock_object", {})
-    assert response.diagnostics[0].summary == "Stopped"
-    assert not driver.file.exists()
+    state = cloud().make("mock_object", {})
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(driver.apply, "mock_object", {})
+        while not running.done():
+            driver.provider.stop()
+            wait([running], timeout=0.01)
+    assert running.result().diagnostics[0].summary == "Stopped"
+    assert len(driver.rows()) == 1
+    assert driver.make("mock_object", None, state) is None
 
 
 # --- settings

@@ -1,14 +1,20 @@
-import pytest
+from itertools import count
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iacengine.lang.sets import make_set
 from iacengine.lang.types import DYNAMIC, NUMBER, STRING
-from iacengine.lang.values import Refinement, Unknown
+from iacengine.lang.values import Refinement, SetValue, Unknown, map_children
 from iacengine.provider.base import ProviderBase
-from iacengine.provider.checks import check_planned
+from iacengine.provider.checks import check_applied, check_planned
 from iacengine.provider.planning import plan_from_schema
 from iacengine.provider.protocol import PlanRequest, ProviderSchema
 from iacengine.schema import Attribute, Block, NestedBlock, Nesting, Schema
 from iacengine.schema.proposed import proposed_new
-from iacengine.schema.values import conform, decode
+from iacengine.schema.unknowns import alike
+from iacengine.schema.values import conform, decode, encode
 
 DISK = Block(
     {
@@ -148,6 +154,47 @@ def test_in_new_blocks_what_is_computed_is_unknown_and_in_old_ones_kept():
 def test_a_delete_is_planned_as_nothing():
     prior = decode(PRIOR, BLOCK)
     assert plan_from_schema(Schema(BLOCK), PlanRequest("t", prior, None, None)).planned is None
+
+
+def complete(value, ids):
+    """What an obedient cloud makes of a plan: something for everything unknown."""
+    kind = value.__class__
+    if kind is Unknown:
+        return next(ids) if value.type is NUMBER else f"made-{next(ids)}"
+    if kind is SetValue:
+        return make_set(value.element_type, [complete(item, ids) for item in value])
+    return map_children(value, lambda child: complete(child, ids))
+
+
+texts = st.sampled_from(["a", "b"])
+disks = st.fixed_dictionaries({"size": st.integers(1, 3)}, optional={"kind": texts})
+bodies = st.fixed_dictionaries(
+    {"name": texts},
+    optional={
+        "image": texts,
+        "port": st.integers(1, 3),
+        "size": texts,
+        "secret": texts,
+        "any": st.one_of(texts, st.lists(texts, max_size=2).map(tuple)),
+        "disk": st.lists(disks, max_size=3).map(tuple),
+        "rule": st.lists(disks, max_size=3).map(tuple),
+        "label": st.dictionaries(texts, disks, max_size=2),
+        "fixed": st.fixed_dictionaries({}, optional={"x": texts}),
+    },
+)
+
+
+@given(bodies, bodies)
+def test_any_plan_is_valid_and_once_applied_plans_to_nothing(first, second):
+    ids = count(1)
+    made = complete(plan(first).planned, ids)
+    again = plan(first, encode(made, BLOCK))
+    assert alike(again.planned, made)
+    assert again.requires_replace == ()
+    change = plan(second, encode(made, BLOCK))
+    changed = complete(change.planned, ids)
+    assert check_applied(BLOCK, change.planned, changed) == ()
+    assert alike(plan(second, encode(changed, BLOCK)).planned, changed)
 
 
 class Minimal(ProviderBase):
