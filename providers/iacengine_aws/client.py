@@ -320,7 +320,7 @@ class Session:
             attempts = int(settings.max_retries) + 1
         config = Config(
             retries={"mode": settings.retry_mode, "total_max_attempts": attempts},  # type: ignore[arg-type]
-            max_pool_connections=self.parallelism,
+            max_pool_connections=2 * self.parallelism,  # the threads of the engine, and ours
             connect_timeout=10,
             user_agent_extra=_USER_AGENT,
             use_dualstack_endpoint=settings.use_dualstack_endpoint or None,

@@ -25,6 +25,7 @@ class Sighting:
 
     observation: Plain | None
     problem: ApiError | None = None
+    gone: bool = False
 
 
 def look_up(session: Session, wanted: Sequence[tuple[ResourceSpec, Plain]]) -> list[Sighting]:
@@ -44,6 +45,9 @@ def look_up(session: Session, wanted: Sequence[tuple[ResourceSpec, Plain]]) -> l
         ]
         if singles:
             _get_all(session, wanted, sightings, singles)
+    for sighting in sightings:
+        if sighting.observation is None and sighting.gone:
+            sighting.problem = None  # whatever else was asked of it failed because it is gone
     return sightings
 
 
@@ -62,10 +66,10 @@ def _get_all(
 
     for (index, get), answer in zip(singles, session.map(ask, singles), strict=True):
         sighting = sightings[index]
-        if isinstance(answer, ApiError):
+        if answer is _GONE:
+            sighting.observation, sighting.gone = None, True
+        elif isinstance(answer, ApiError):
             sighting.problem = sighting.problem or answer
-        elif answer is _GONE:
-            sighting.observation = None
         elif sighting.observation is not None:
             sighting.observation[get.into] = answer
 
@@ -189,9 +193,10 @@ def as_written(described: Field, prior: Any, value: Any) -> Any:
     An attribute that only a configuration sets is null when there is nothing; one that is computed is empty.
     """
     if value is None or value == "" or value == [] or value == {}:
-        if prior is None:
-            return zero(described.type) if described.computed else None
-        return prior if is_zero(prior) else (zero(described.type) if described.computed else None)
+        if prior is not None and is_zero(prior):
+            return prior
+        nothing = described.default if described.default is not None else zero(described.type)
+        return nothing if described.computed or described.default is not None else None
     if prior is None and not described.computed and described.default is None and is_implied(described, value):
         return None
     return value

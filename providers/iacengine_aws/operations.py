@@ -211,7 +211,8 @@ def changed_names(spec: ResourceSpec, prior: Plain, wanted: Plain) -> set[str]:
 
 def _call_update(session: Session, spec: ResourceSpec, call: Update, wanted: Plain, names: list[str]) -> None:
     values = {name: _value(spec, wanted, name) for name in (*spec.fields, *spec.blocks)} | {"id": wanted["id"]}
-    rounds = [[name] for name in names] if call.each else [names]
+    along = [name for name in call.along if name not in names and wanted.get(name)]
+    rounds = [[name] for name in names] if call.each else [names + along]
     for round_ in rounds:
         about = {_api_name(spec, name): _value_or_nothing(spec, wanted, name) for name in round_}
         values["@name"], values["@value"] = next(iter(about.items()))

@@ -208,7 +208,8 @@ class Update:
     """A call that changes attributes in place, made when one of `on` changed.
 
     `each`: one call for each changed attribute. `after_create`: made after create too, for attributes that are set and
-    not what the API starts with. With `skip_null`, changes to null need no call.
+    not what the API starts with. With `skip_null`, changes to null need no call. `along`: attributes that are sent too
+    when they are set.
     """
 
     operation: str
@@ -217,6 +218,7 @@ class Update:
     each: bool = False
     after_create: bool = False
     skip_null: bool = False
+    along: tuple[str, ...] = ()
     retries: tuple[Retry, ...] = ()
 
 

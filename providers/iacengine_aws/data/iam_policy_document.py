@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, error, failure
-from iacengine.lang.values import Value, is_null, is_unknown, to_python, unmark_deep
+from iacengine.lang.values import Value, is_null, is_unknown, map_children, to_python, unmark_deep
 from iacengine_aws.data.source import DataSource
 from iacengine_aws.spec import (
     TEXT_SET,
@@ -48,12 +48,17 @@ def _read(_: Any, config: Value) -> Value:
     pretty = go_json(shown, indent=2)
     result = dict(config)
     result |= {
+        "statement": _with_effects(config.get("statement")),
         "version": version,
         "json": pretty,
         "minified_json": go_json(shown),
         "id": str(zlib.crc32(pretty.encode())),
     }
     return result
+
+
+def _with_effects(statements: Value) -> Value:
+    return map_children(statements, lambda block: block if block["effect"] else {**block, "effect": "Allow"})
 
 
 def _merge_sources(document: Plain, sources: Iterable[str | None]) -> None:
@@ -319,14 +324,14 @@ SOURCE = DataSource(
         "policy_id": optional(),
         "source_json": optional(deprecated="Not used"),
         "source_policy_documents": optional(TEXTS),
-        "version": optional(choices=("2008-10-17", "2012-10-17")),
+        "version": optional(default="2012-10-17", choices=("2008-10-17", "2012-10-17")),
     },
     blocks={
         "statement": Nested(
             Nesting.LIST,
             {
                 "actions": optional(TEXT_SET),
-                "effect": optional(choices=("Allow", "Deny")),
+                "effect": optional(default="Allow", choices=("Allow", "Deny")),
                 "not_actions": optional(TEXT_SET),
                 "not_resources": optional(TEXT_SET),
                 "resources": optional(TEXT_SET),

@@ -36,7 +36,7 @@ from iacengine_aws.spec import (
     unsupported,
 )
 
-_GONE = ("ResourceNotFoundException", "TableNotFoundException")
+_GONE = ("ResourceNotFoundException", "TableNotFoundException", "ResourceNotFound")
 _BUSY = (
     Retry("LimitExceededException", "simultaneously"),
     Retry("LimitExceededException", "concurrent"),
@@ -288,8 +288,9 @@ def _observe_options(attributes: Plain, observation: Plain) -> None:
         attributes["ttl"] = [{"attribute_name": name, "enabled": True if on else off}]
     recovery = dig(observation, "Recovery.PointInTimeRecoveryDescription") or {}
     on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
-    if on or _first(attributes, "point_in_time_recovery") is not None:
-        days = recovery.get("RecoveryPeriodInDays", 35) if on else 0
+    before = _first(attributes, "point_in_time_recovery")
+    if on or before is not None:
+        days = recovery.get("RecoveryPeriodInDays", 35) if on else (before or {}).get("recovery_period_in_days") or 0
         attributes["point_in_time_recovery"] = [{"enabled": on, "recovery_period_in_days": days}]
     encryption = dig(observation, "Table.SSEDescription") or {}
     on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
@@ -505,7 +506,7 @@ SPEC = ResourceSpec(
             {"TableName": "$id"},
             into="Recovery",
             take="ContinuousBackupsDescription",
-            missing=(*_GONE, "TableNotFoundException"),
+            missing=_GONE,
             absent=("UnknownOperationException",),
         ),
         Get(

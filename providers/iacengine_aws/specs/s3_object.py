@@ -37,6 +37,7 @@ from iacengine_aws.spec import (
 )
 
 _GONE = ("NoSuchKey", "NoSuchBucket", "404", "NotFound")
+_CONTENT_TYPE = "application/octet-stream"  # where none is given, as Terraform's provider sends it
 _CONTENT = ("content", "content_base64", "source")
 _REWRITTEN_BY = (
     *_CONTENT,
@@ -73,8 +74,7 @@ def _body(wanted: Mapping[str, Any]) -> bytes:
 
 
 def _prepare(session: Session, planned: Plain, params: Plain) -> Plain:
-    params["Body"] = _body(planned)
-    return params
+    return {"ContentType": _CONTENT_TYPE, **params, "Body": _body(planned)}
 
 
 def _put(session: Session, prior: Plain, wanted: Plain) -> None:
@@ -88,7 +88,7 @@ def _put(session: Session, prior: Plain, wanted: Plain) -> None:
     carried = wanted.get("tags_all") or {}
     if carried:
         params["Tagging"] = urlencode(carried)
-    session.call("s3", "put_object", {**params, "Body": _body(wanted)})
+    session.call("s3", "put_object", _prepare(session, wanted, params))
 
 
 def _deleting(session: Session, prior: Plain) -> None:

@@ -42,7 +42,7 @@ def _attribute(member: str, type_: Type = STRING, **more: Any) -> Field:
         "create": f"Attributes.{member}",
         "read": f"Attributes.{member}",
         "text": True,
-        "omit_default": True,
+        "omit_default": not more.get("default"),  # what is false or 0 there is so anyway, or refused
     }
     return Field(type_, **(settings | more))
 
@@ -133,7 +133,14 @@ SPEC = ResourceSpec(
         ),
         Get("list_queue_tags", {"QueueUrl": "$id"}, into="Tags", take="Tags", missing=_GONE),
     ),
-    updates=(Update("set_queue_attributes", _CHANGEABLE, {"QueueUrl": "$id", "Attributes": "@changed"}),),
+    updates=(
+        Update(
+            "set_queue_attributes",
+            _CHANGEABLE,
+            {"QueueUrl": "$id", "Attributes": "@changed"},
+            along=("policy",),  # moto forgets a policy that is not sent again
+        ),
+    ),
     delete=Delete("delete_queue", {"QueueUrl": "$id"}, missing=_GONE),
     tags=TagApi(
         read="Tags",
