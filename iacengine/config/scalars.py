@@ -28,6 +28,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FAITHFUL_DIGITS = 15  # a decimal of so many significant digits survives a float and its shortest text
+_INFINITE = (float("inf"), float("-inf"))
 _MAX_DIGITS = 4000  # beyond this Python's int() refuses, and nobody means it
 
 
@@ -66,4 +67,8 @@ def exact_number(text: str) -> Any:
     mantissa, _, exponent = text.lower().partition("e")
     if len(mantissa) > _MAX_DIGITS or len(exponent) > 5 or abs(int(exponent or "0")) > _MAX_DIGITS:
         raise ValueError("The number is too large, or has too many digits.")
-    return number(text.rstrip(".") if not exponent else f"{mantissa.rstrip('.')}e{exponent}")
+    exact = number(text.rstrip(".") if not exponent else f"{mantissa.rstrip('.')}e{exponent}")
+    if exact.__class__ is int:
+        return exact
+    value = float(text)
+    return value if value not in _INFINITE and number(value) == exact else exact

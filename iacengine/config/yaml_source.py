@@ -251,9 +251,9 @@ def _tagged(event: Any) -> Any:
             return resolve(text)
         except ValueError as error:
             raise _bad_value(event, str(error)) from None
-    if tag not in _SCALAR_TAGS:
+    if tag not in _SCALAR_TAGS and tag != "!":
         raise _unknown_tag(event)
-    if tag.endswith(":str"):
+    if tag == "!" or tag.endswith(":str"):
         return text
     wanted = tag.removeprefix(_CORE)
     try:

@@ -41,7 +41,8 @@ def test_a_duplicate_key_is_found_wherever_it_stands(data: Any, key: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["1e400", "36893488147419103232", "0.12345678901234567890123", "1e-400", "-1.5e+300", "12345678901234567890.5"]
+    "text",
+    ["1e400", "36893488147419103232", "0.12345678901234567890123", "1e-400", "-1.5e+300", "12345678901234567890.5"],
 )
 def test_a_number_loses_no_digit(text: str) -> None:
     data = parse_json_text(f'{{"a": [{text}], "ami-0e1234": "1e400"}}'.encode())
@@ -49,7 +50,9 @@ def test_a_number_loses_no_digit(text: str) -> None:
     assert data["ami-0e1234"] == "1e400"
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1e99999}', '{"a": "\\ud800"}', "", "{", "[1,]"])
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": Infinity}', '{"a": 1e99999}', '{"a": "\\ud800"}', "", "{", "[1,]"]
+)
 def test_what_is_no_json_of_ours_is_refused(text: str) -> None:
     with pytest.raises(SourceSyntaxError):
         parse_json_text(text.encode())

@@ -39,7 +39,9 @@ def _leaves(data: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str
     return [leaf for key, child in entries for leaf in _leaves(child, (*path, key))]
 
 
-@given(_tree(_TEXTS), st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.integers(2, 6), st.integers(10, 80))
+@given(
+    _tree(_TEXTS), st.sampled_from([None, "'", '"', "|", ">"]), st.booleans(), st.integers(2, 6), st.integers(10, 80)
+)
 def test_every_character_of_a_yaml_text_is_found_in_the_file(
     data: Any, style: str | None, flow: bool, indent: int, width: int
 ) -> None:

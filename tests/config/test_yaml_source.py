@@ -88,12 +88,24 @@ def test_json_text_reads_as_yaml_to_the_same_data(data: Any) -> None:
     assert same_data(parse_yaml(text), json.loads(text))
 
 
-@given(_DATA, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans())
+_NESTED_TEXTS = st.recursive(
+    st.text("abc \n:#-'\"\\{}[]&*!|>%@`é日", max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc é", min_size=1), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_NESTED_TEXTS, st.sampled_from([None, "'", '"', "|", ">"]), st.booleans())
 def test_what_a_dumper_writes_in_any_style_is_read_back(data: Any, style: str | None, flow: bool) -> None:
-    text = yaml.dump(data, Dumper=yaml.CSafeDumper, default_style=style, default_flow_style=flow, allow_unicode=True)
+    text = yaml.dump(
+        data,
+        Dumper=yaml.CSafeDumper,
+        default_style=style,
+        default_flow_style=flow,
+        allow_unicode=True,
+        sort_keys=False,
+    )
     assert same_data(parse_yaml(text), data)
-
-
 
 
 def test_an_empty_document_is_nothing() -> None:
@@ -130,7 +142,7 @@ def test_tags_of_the_core_schema_are_obeyed() -> None:
         ("a: {b: 1, b: 2}\n", 'Duplicate key "b"'),
         ("? [a]\n: 1\n", "Invalid key"),
         ("~: 1\n", "Invalid key"),
-        (": 1\n", "Invalid key"),
+        ("? \n: 1\n", "Invalid key"),
         ("a: &x [*x]\n", "The alias *x stands inside its own anchor"),
         ("a: !!python/object:os.system x\n", "Unknown YAML tag !!python/object:os.system"),
         ("a: !!int x\n", "Invalid value"),
