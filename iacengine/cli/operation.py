@@ -24,6 +24,8 @@ from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.state.model import OutputState
 
+_PLAN_MARK = b'{"format":"iacengine-plan"'
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
@@ -150,7 +152,12 @@ def carry_out(operation: Operation, stack: engine.Engine, plan: Plan) -> int:
     total = sum(step.operation is not None for step in plan.steps)
     with listening(operation.terminal, operation.ui, total) as listener:
         outcome = engine.apply(
-            stack, plan, parallelism=request.parallelism, lock_timeout=request.lock_timeout, listener=listener
+            stack,
+            plan,
+            parallelism=request.parallelism,
+            lock_timeout=request.lock_timeout,
+            listener=listener,
+            command=f"iac {operation.verb}",
         )
     return _conclude(operation, outcome, plan.mode, dict(outcome.state.outputs))
 
@@ -230,10 +237,11 @@ def _approval_impossible(why: str) -> DiagnosticsError:
 
 
 def is_plan_file(path: str) -> bool:
-    """True for a file that is no stack file: `apply` and `show` take it for a saved plan."""
+    """True for a file that `iac plan --out` wrote, by its content; and for one that is neither that nor a stack file,
+    so that reading it as a plan says what is wrong with it."""
     file = Path(path)
     if not file.is_file():
         return False
-    if file.name.endswith((".yaml", ".yml", ".json")):
-        return False
-    return not file.name.endswith((".tfstate", ".state"))
+    with file.open("rb") as opened:
+        start = opened.read(64)
+    return start.startswith(_PLAN_MARK) or not file.name.endswith((".yaml", ".yml", ".json"))

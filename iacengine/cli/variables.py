@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from iacengine import engine
 from iacengine.cli.options import Request
+from iacengine.cli.prompts import ask_value
 from iacengine.cli.terminal import Terminal
+from iacengine.config.model import Variable
+from iacengine.config.variables import parse_value
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.lang.errors import ExpressionError
 from iacengine.lang.values import Value
 
 
 def variable_sources(stack: engine.Engine, request: Request, terminal: Terminal) -> engine.VariableSources:
-    """What the command line says of variables, and what a person answers for those that nothing gives."""
-    return engine.VariableSources(assignments=request.variables, files=request.variable_files)
+    """What the command line says of variables, and what a person answers for those that nothing gives.
+
+    Asks on a terminal only, and neither with `--input=false` nor with `--json`. Raises DiagnosticsError for an answer
+    that is no value; what is missing otherwise is found by the engine.
+    """
+    sources = engine.VariableSources(assignments=request.variables, files=request.variable_files)
+    if not (terminal.interactive and request.ask and not request.as_json):
+        return sources
+    try:
+        missing = engine.missing_variables(stack, sources)
+    except DiagnosticsError:
+        return sources  # planning tells it, beside what else is wrong
+    if not missing:
+        return sources
+    answers = {variable.name: _asked(variable, terminal) for variable in missing}
+    terminal.line()
+    return engine.VariableSources(sources.assignments, sources.files, answers)
 
 
-def root_variables(stack: engine.Engine, request: Request, terminal: Terminal) -> Mapping[str, Value]:
-    return {}
+def _asked(variable: Variable, terminal: Terminal) -> Value:
+    try:
+        text = ask_value(variable.name, variable.description, terminal, hidden=variable.sensitive)
+    except EOFError:
+        raise DiagnosticsError(error(f'No value for the variable "{variable.name}"', "The input ended.")) from None
+    try:
+        return parse_value(variable, text)
+    except ExpressionError as failed:
+        shown = "" if variable.sensitive else f" {failed.detail}"
+        raise DiagnosticsError(
+            error(
+                f'Invalid value for the variable "{variable.name}"',
+                f"The answer cannot be read as an expression.{shown}",
+                remedy='Write values of this type as in a configuration: ["a", "b"], { key = "value" }.',
+            )
+        ) from None

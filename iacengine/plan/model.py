@@ -146,6 +146,7 @@ class Plan:
     after moves and refresh; `state_changes` is how it differs from the stored one (objects moved, refreshed, gone).
     `drift`: changes that happened outside. `variables`: values of the root module's variables. `modules`: how module
     calls expanded, by the calling module instance and name. `timestamp`: what `plantimestamp()` answers (RFC 3339).
+    `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
     """
 
     configuration: Configuration
@@ -167,6 +168,7 @@ class Plan:
     relevant_attributes: tuple[tuple[str, Path], ...] = ()
     timestamp: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    stack_path: str | None = None
 
     @property
     def applyable(self) -> bool:

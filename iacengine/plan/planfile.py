@@ -166,6 +166,7 @@ def _from_json(data: dict[str, Any]) -> Plan:
         relevant_attributes=tuple((address, tuple(path)) for address, path in data["relevant_attributes"]),
         timestamp=data["timestamp"],
         diagnostics=tuple(Diagnostic(Severity.WARNING, summary, detail) for summary, detail in data["warnings"]),
+        stack_path=data["stack"],
     )
 
 

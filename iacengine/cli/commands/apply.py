@@ -42,7 +42,8 @@ def _apply_saved(operation: Any) -> int:
             f"{', '.join(request.chooses_a_plan)} cannot be used with a saved plan: it is applied as it is.",
             remedy="Leave them out, or plan again with them.",
         )
-    stack = engine.open_stack(plan.configuration.directory, state_path=request.state)
+    path = plan.stack_path or plan.configuration.directory
+    stack = engine.engine_of(plan.configuration, path, state_path=request.state)
     if operation.ui is not None:
         operation.ui.planned_changes(plan)
         operation.ui.diagnostics(plan.diagnostics)

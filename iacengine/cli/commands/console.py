@@ -37,12 +37,13 @@ def command(
     from iacengine import engine  # lazy: help and --jsonl need none of it
     from iacengine.cli.console import Console, console_scope
     from iacengine.cli.options import Request, require_assignments
-    from iacengine.cli.variables import root_variables
+    from iacengine.cli.variables import variable_sources
 
     require_assignments(variables)
     stack = engine.open_stack(path, state_path=state)
     request = Request(path=path, variables=variables, variable_files=variable_files, state=state)
-    scope = console_scope(stack.configuration, root_variables(stack, request, terminal), engine.read_state(stack))
+    values = engine.root_variables(stack, variable_sources(stack, request, terminal))
+    scope = console_scope(stack.configuration, values, engine.read_state(stack))
     console = Console(scope, terminal)
     failed = False
     for text in _typed() if terminal.interactive else _read():

@@ -40,6 +40,6 @@ def _plan(operation: Any) -> int:
     plan = make_plan(operation, open_stack(request))
     show_plan(operation, plan)
     if request.out is not None:
-        engine.save_plan(plan, request.out)
+        engine.save_plan(plan, request.out, request.path)
         operation.say(f'\nSaved to {request.out}. To do exactly this, run: iac apply "{request.out}"')
     return exits.CHANGES if request.detailed_exitcode and plan.applyable else exits.DONE

@@ -23,7 +23,7 @@ def command(terminal: Terminal, path: str, as_json: bool) -> int:
 
     found: tuple[Diagnostic, ...] = ()
     try:
-        engine.validate(engine.open_stack(path))
+        found = engine.validate(engine.open_stack(path))
     except DiagnosticsError as error:
         found = error.diagnostics
     failed = any(diagnostic.is_error for diagnostic in found)
