@@ -76,7 +76,6 @@ def _is_needed(plan: Plan) -> bool:
         bool(plan.steps)
         or bool(plan.state_changes)
         or any(change.action is not Action.NO_OP for change in plan.outputs.values())
-        or (plan.base_serial is None and bool(plan.outputs))
         or plan.checks != plan.prior_state.checks
     )
 
@@ -128,6 +127,7 @@ class _Run:
 
     def _finish(self) -> State:
         """Outputs and checks, then the state in one piece, then the end of the journal."""
+        self._judge_variables()
         self._judge_unchanged()
         self._judge_checks()
         state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
@@ -177,8 +177,10 @@ class _Run:
             if not is_wholly_known(value):
                 continue
             output = root.module.outputs[name]
-            if any(self._fails(condition, root, name) for condition in output.preconditions):
-                continue
+            for condition in output.preconditions:
+                self._judge(
+                    condition, root, "Module output value precondition failed", "output_value", f"output.{name}"
+                )
             plain, _ = unmark_deep(value)
             if is_null(plain):
                 outputs.pop(name, None)
@@ -187,12 +189,23 @@ class _Run:
             outputs[name] = OutputState(encode_type(plain, type_), type_to_json(type_), output.sensitive)
         return outputs
 
-    def _fails(self, condition: Condition, scope: AnyScope, name: str) -> bool:
-        verdict = judge(condition, scope, "Module output value precondition failed")
-        self.values.verdict("output_value", f"output.{name}", verdict)
+    def _judge(self, condition: Condition, scope: AnyScope, what: str, kind: str, address: str) -> None:
+        verdict = judge(condition, scope, what)
+        self.values.verdict(kind, address, verdict)
         if verdict.diagnostic is not None:
             self.findings.add(verdict.diagnostic)
-        return verdict.diagnostic is not None
+
+    def _judge_variables(self) -> None:
+        """Validations that planning could not decide, because they refer to what was not known yet."""
+        undecided = {result.address for result in self.plan.checks if result.status == "unknown"}
+        for module in self.plan.configuration.modules.values():
+            for variable in module.variables.values():
+                for instance in self.values.working.module_instances(module.path) if variable.validations else ():
+                    address = f"{instance}.var.{variable.name}" if not instance.is_root else f"var.{variable.name}"
+                    if address in undecided:
+                        scope = self.values.working.scope(instance)
+                        for condition in variable.validations:
+                            self._judge(condition, scope, "Invalid value for variable", "var", address)
 
     def _judge_unchanged(self) -> None:
         """Conditions of objects that did not change, where planning could not decide them."""
@@ -208,10 +221,7 @@ class _Run:
                 (block.lifecycle.postconditions, with_self, "Resource postcondition failed"),
             ):
                 for condition in conditions:
-                    verdict = judge(condition, inner, what)
-                    self.values.verdict("resource", str(change.address), verdict)
-                    if verdict.diagnostic is not None:
-                        self.findings.add(verdict.diagnostic)
+                    self._judge(condition, inner, what, "resource", str(change.address))
 
     def _judge_checks(self) -> None:
         if self.plan.mode is PlanMode.DESTROY:

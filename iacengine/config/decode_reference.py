@@ -7,7 +7,7 @@ from typing import Any
 
 from iacengine.addresses import Target, parse_target
 from iacengine.config.block_reader import BlockReader, is_name, kind_of
-from iacengine.config.model import KeyPath, ProviderName, Raw
+from iacengine.config.model import BracketKey, KeyPath, ProviderName, Raw
 from iacengine.config.source import explain
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.lang.errors import ExpressionError
@@ -99,7 +99,7 @@ def attribute_path(reader: BlockReader, value: Raw, path: KeyPath) -> KeyPath | 
         elif dotted or index:
             steps.append(int(dotted or index))
         else:
-            steps.append(re.sub(r"\\(.)", r"\1", key))
+            steps.append(BracketKey(re.sub(r"\\(.)", r"\1", key)))
     return tuple(steps)
 
 

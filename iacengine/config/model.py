@@ -19,6 +19,12 @@ Raw = Any
 KeyPath = tuple[str | int, ...]
 
 
+class BracketKey(str):
+    """A step of a path that was written in brackets, `tags["Name"]`; a plain text is the name of an attribute."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceFile:
     """A stack file: `path` as the user would write it, `text` as read, `syntax` "yaml" or "json"."""

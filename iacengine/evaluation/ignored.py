@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from iacengine.config.model import BracketKey
 from iacengine.lang.values import ListValue, MapValue, Value, mark, unmark
 
 
@@ -24,6 +25,8 @@ def _ignored(config: Value, prior: Value, path: tuple[str | int, ...]) -> Value:
     plain, marks = unmark(config)
     before, _ = unmark(prior)
     step, rest = path[0], path[1:]
+    if isinstance(step, BracketKey) and isinstance(plain, dict):
+        return prior  # a key in brackets does not name an attribute: the whole object is ignored, as in Terraform
     if isinstance(plain, dict) and isinstance(before, dict):
         return mark(_ignored_key(plain, before, step, rest), marks)
     if isinstance(plain, MapValue) and isinstance(before, MapValue):

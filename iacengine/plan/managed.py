@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference, ResourceInstance
 from iacengine.config.model import ResourceBlock
+from iacengine.config.source import locate
 from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.ignored import ignore_changes
 from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError, error
-from iacengine.lang.values import SENSITIVE, Value, is_wholly_known
+from iacengine.lang.values import EPHEMERAL, SENSITIVE, Value, is_wholly_known
 from iacengine.plan.model import Action, Change, Reason
 from iacengine.plan.prior import PriorObject
 from iacengine.provider.planning import changed
@@ -22,7 +23,7 @@ from iacengine.provider.protocol import PlanRequest, PlanResponse
 from iacengine.schema import Path, Schema
 from iacengine.schema.proposed import proposed_new
 from iacengine.schema.unknowns import alike
-from iacengine.schema.values import get_path, mark_paths, mark_with_paths, schema_marks, unmark_with_paths
+from iacengine.schema.values import get_path, mark_paths, mark_with_paths, path_text, schema_marks, unmark_with_paths
 
 PathMarks = tuple[tuple[Path, frozenset[str]], ...]
 
@@ -55,7 +56,22 @@ class Desired:
 
 def evaluate_config(block: ResourceBlock, schema: Schema, scope: AnyScope) -> tuple[Value, PathMarks]:
     """The body of a resource as an unmarked object of its schema, and where it was marked."""
-    return unmark_with_paths(evaluate_body(block.body, schema.block, scope, block.origin))
+    config, marks = unmark_with_paths(evaluate_body(block.body, schema.block, scope, block.origin))
+    for path, names in marks:
+        if EPHEMERAL in names:
+            _refuse_stored_ephemeral(path, block, schema)
+    return config, marks
+
+
+def _refuse_stored_ephemeral(path: Path, block: ResourceBlock, schema: Schema) -> None:
+    attribute = schema.block.attributes.get(str(path[0])) if path else None
+    if attribute is None or not attribute.write_only:
+        diagnostic = error(
+            "Invalid use of ephemeral value",
+            f'Ephemeral values cannot be used for "{path_text(path)}": it is not write-only, so it would be stored.',
+            remedy="Use a variable that is not ephemeral, or an attribute that is write-only.",
+        )
+        raise DiagnosticsError(diagnostic.at(*locate(block.origin, path)))
 
 
 def prepare(desired: Desired) -> PlanRequest:

@@ -177,10 +177,8 @@ class Plan:
             return bool(self.state_changes) or any(
                 change.action is not Action.NO_OP for change in self.outputs.values()
             )
-        return (
-            any(change.is_effect or change.previous_address or change.import_id for change in self.changes)
-            or any(change.action is not Action.NO_OP for change in self.outputs.values())
-            or (self.base_serial is None and bool(self.outputs))
+        return any(change.is_effect or change.previous_address or change.import_id for change in self.changes) or any(
+            change.action is not Action.NO_OP for change in self.outputs.values()
         )
 
     def counts(self) -> ChangeCounts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from iacengine.addresses import InstanceKey, ModuleInstance, ModulePath, ResourceInstance, Target
 from iacengine.config.model import Configuration, Moved
 from iacengine.config.source import locate
+from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
 from iacengine.state.model import ObjectKey, ResourceObject, State
 
@@ -188,3 +189,28 @@ def _warnings(blocked: list[tuple[ResourceInstance, ResourceInstance]]) -> tuple
     names = "; ".join(f"{source} could not move to {destination}" for source, destination in blocked)
     detail = f"Another object is at the destination already: {names}. What stays behind will be planned for deletion."
     return (warning("Unresolved resource instance address changes", detail),)
+
+
+def still_declared(configuration: Configuration, working: WorkingValues) -> list[Diagnostic]:
+    """Errors for moves away from something that the configuration still declares."""
+    found = []
+    for module in configuration.modules.values():
+        for moved in module.moved:
+            for instance in working.module_instances(module.path):
+                if _is_declared(moved.source, instance, working, whole=not moved.destination.keyed):
+                    detail = f"The move is away from {moved.source}, which is still declared."
+                    remedy = f"Take the block of {moved.source} out, or the moved block."
+                    diagnostic = error("Moved object still exists", detail, remedy=remedy)
+                    found.append(diagnostic.at(*locate(moved.origin)))
+                    break
+    return found
+
+
+def _is_declared(source: Target, outer: ModuleInstance, working: WorkingValues, *, whole: bool) -> bool:
+    module = ModuleInstance(outer.steps + source.module.steps)
+    if source.resource is None:
+        name, key = module.steps[-1]
+        call = working.calls.get((module.parent, name))
+        return call is not None and ((whole and not source.keyed) or key in call.values)
+    expansion = working.resources.get((module, source.resource))
+    return expansion is not None and ((whole and not source.keyed) or source.key in expansion.values)

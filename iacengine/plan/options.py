@@ -22,4 +22,7 @@ class PlanRequestOptions:
     parallelism: int = 32
 
     def forces_replacement(self, address: ResourceInstance) -> bool:
-        return any(target.contains(address) for target in self.replace)
+        return any(
+            target.resource == address.resource and target.key == address.key and target.module == address.module
+            for target in self.replace
+        )

@@ -136,12 +136,12 @@ def _removed(walk: Walk, address: ResourceInstance) -> Removed | None:
 
 
 def _reason(walk: Walk, address: ResourceInstance, block: ResourceBlock | None) -> Reason:
-    if not _module_exists(walk, address):
-        return Reason.DELETE_BECAUSE_NO_MODULE
     if block is None:
         if address in walk.moves.origins:
             return Reason.DELETE_BECAUSE_NO_MOVE_TARGET
         return Reason.DELETE_BECAUSE_NO_RESOURCE_CONFIG
+    if not _module_exists(walk, address):
+        return Reason.DELETE_BECAUSE_NO_MODULE
     kind = "count" if block.repetition.has_count else "for_each" if block.repetition.has_for_each else "single"
     if kind == "count" and isinstance(address.key, int):
         return Reason.DELETE_BECAUSE_COUNT_INDEX

@@ -66,10 +66,9 @@ def _change(name: str, stored: OutputState | None, after: Value, *, is_sensitive
     plain_after, _ = unmark_deep(after)
     if stored is None:
         action = Action.NO_OP if is_null(plain_after) else Action.CREATE
-    elif is_wholly_known(plain_after) and is_null(plain_after):
-        action = Action.DELETE
     elif is_wholly_known(plain_after) and alike(plain_before, plain_after) and stored.sensitive == is_sensitive:
         action = Action.NO_OP
     else:
         action = Action.UPDATE
-    return OutputChange(name, action, before, after, is_sensitive, stored is not None)
+    hidden = is_sensitive or (stored is not None and stored.sensitive)
+    return OutputChange(name, action, before, after, hidden, stored is not None)

@@ -25,13 +25,13 @@ from iacengine.plan.dependencies import Dependencies
 from iacengine.plan.events import Listener
 from iacengine.plan.imports import Imports
 from iacengine.plan.model import Change, ModuleExpansion, OutputChange, Plan, PlanMode
-from iacengine.plan.moves import move_objects
+from iacengine.plan.moves import move_objects, still_declared
 from iacengine.plan.options import PlanRequestOptions
 from iacengine.plan.order import order_steps
 from iacengine.plan.outputs import output_changes
 from iacengine.plan.prior import PriorObject
 from iacengine.plan.refresh import Refresh, Refreshed
-from iacengine.plan.selection import Selection, select
+from iacengine.plan.selection import select, select_destroyed
 from iacengine.plan.triggers import triggered
 from iacengine.provider.checks import check_planned
 from iacengine.provider.instances import Providers
@@ -90,7 +90,10 @@ class Walk:
         self.moves = move_objects(configuration, state)
         self.findings.extend(self.moves.warnings)
         self.state = self.moves.state
-        self.selection: Selection = select(graph, options.targets, options.excludes)
+        if options.mode is PlanMode.DESTROY:
+            self.selection = select_destroyed(self.state, options.targets, options.excludes)
+        else:
+            self.selection = select(graph, options.targets, options.excludes)
         self.working = WorkingValues(configuration, variables, functions)
         self.refresh = Refresh(providers, listener, self.pool)
         self.dependencies = Dependencies(graph)
@@ -128,8 +131,27 @@ class Walk:
             self._run_nodes(self._nodes_for_providers())
         else:
             self._run_nodes(set(self.graph) if self.selection.nodes is None else set(self.selection.nodes))
+        self._check_moves()
         if not self.findings.errors:
             orphans.plan_orphans(self)
+
+    def _check_moves(self) -> None:
+        """Refuse moves away from what is still declared, and targets that leave moved objects out."""
+        if self.options.mode is PlanMode.NORMAL:
+            self.findings.extend(still_declared(self.configuration, self.working))
+        left_out = [
+            f"{origin} -> {address}"
+            for address, origin in self.moves.origins.items()
+            if not self.selection.has_stored(address, Node(Kind.RESOURCE, address.module.path, address.resource))
+        ]
+        if left_out:
+            self.findings.add(
+                error(
+                    "Moved resource instances excluded by targeting",
+                    "Objects have moved to new addresses, but the targets leave them out: " + ", ".join(left_out) + ".",
+                    remedy="Name them with --target too, or plan without targets.",
+                )
+            )
 
     def _nodes_for_providers(self) -> set[Node]:
         """What a destroy run evaluates: provider configurations and all they need, and how modules expand."""

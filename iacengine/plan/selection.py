@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from iacengine.addresses import Resource, ResourceInstance, Target
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
+from iacengine.state.model import State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +18,8 @@ class Selection:
     named: frozenset[Node]
     targets: tuple[Target, ...]
     excludes: tuple[Target, ...]
+    destroyed: frozenset[ResourceInstance] | None = None
+    """In a destroy plan: the stored objects that are deleted (None: all)."""
 
     def has_node(self, node: Node) -> bool:
         return self.nodes is None or node in self.nodes
@@ -31,6 +34,8 @@ class Selection:
 
     def has_stored(self, address: ResourceInstance, node: Node) -> bool:
         """True when an object that is only in state is planned (deleted): it must be named itself."""
+        if self.destroyed is not None:
+            return address in self.destroyed
         if any(target.contains(address) for target in self.excludes):
             return False
         if not self.targets:
@@ -84,3 +89,41 @@ def _whole_outputs(graph: ConfigGraph, nodes: set[Node]) -> set[Node]:
             if resources and all(other in nodes for other in resources):
                 found |= needed
     return found
+
+
+def select_destroyed(state: State, targets: tuple[Target, ...], excludes: tuple[Target, ...]) -> Selection:
+    """For a destroy plan: targets with all that depends on them; all but the excluded and what they depend on."""
+    if not targets and not excludes:
+        return Selection(None, frozenset(), (), ())
+    users: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = {}
+    by_block: dict[str, set[ResourceInstance]] = {}
+    for found in state.objects.values():
+        block = str(found.address.config)
+        by_block.setdefault(block, set()).add(found.address)
+        for needed in found.dependencies:
+            users.setdefault(needed, set()).add(block)
+            needs.setdefault(block, set()).add(needed)
+    everything = {found.address for found in state.objects.values()}
+    chosen = everything
+    if targets:
+        named = {address for address in everything if any(target.contains(address) for target in targets)}
+        chosen = named | _spread(named, users, by_block)
+    if excludes:
+        named = {address for address in everything if any(target.contains(address) for target in excludes)}
+        chosen = chosen - named - _spread(named, needs, by_block)
+    return Selection(None, frozenset(), targets, excludes, frozenset(chosen))
+
+
+def _spread(
+    start: set[ResourceInstance], neighbours: dict[str, set[str]], by_block: dict[str, set[ResourceInstance]]
+) -> set[ResourceInstance]:
+    """The objects of all blocks reached from those of the start, which are not in the result by themselves."""
+    seen: set[str] = set()
+    todo = {str(address.config) for address in start}
+    while todo:
+        for other in neighbours.get(todo.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                todo.add(other)
+    return {address for block in seen for address in by_block.get(block, ())}
