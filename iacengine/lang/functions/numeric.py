@@ -9,6 +9,7 @@ from fractions import Fraction
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.functions.arguments import go_quote, number, real, redacted, whole
 from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.functions.floats import logarithm, power
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
 from iacengine.lang.operators import OperationError, add
 from iacengine.lang.types import DYNAMIC, NUMBER, STRING, ListType, Type, friendly_name
@@ -55,43 +56,25 @@ def _floor(arguments: Sequence[Value], _context: FunctionContext) -> Value:
 
 
 def _log(arguments: Sequence[Value], _context: FunctionContext) -> Value:
-    return _from_float(_divide(_natural_log(real(arguments[0])), _natural_log(real(arguments[1]))))
-
-
-def _natural_log(value: float) -> float:
-    if value > 0:
-        return math.log(value)
-    return -math.inf if value == 0 else math.nan
-
-
-def _divide(a: float, b: float) -> float:
-    if b != 0:
-        return a / b
-    if a == 0 or math.isnan(a):
-        return math.nan
-    return math.copysign(math.inf, a) * math.copysign(1.0, b)
+    a, b = logarithm(real(arguments[0])), logarithm(real(arguments[1]))
+    if b == 0:
+        undefined = a == 0 or math.isnan(a)
+        return _from_float(math.nan if undefined else math.copysign(math.inf, a) * math.copysign(1.0, b))
+    return _from_float(a / b)
 
 
 def _pow(arguments: Sequence[Value], _context: FunctionContext) -> Value:
-    base, power = real(arguments[0]), real(arguments[1])
-    try:
-        result = math.pow(base, power)
-    except OverflowError:
-        odd = power == math.floor(power) and math.fmod(power, 2) != 0
-        result = -math.inf if base < 0 and odd else math.inf
-    except ValueError:  # zero to a negative power, or a root of a negative number
-        if base != 0:
-            result = math.nan
-        else:
-            odd = power == math.floor(power) and math.fmod(power, 2) != 0
-            result = math.copysign(math.inf, base) if odd else math.inf
-    return _from_float(result)
+    return _from_float(power(real(arguments[0]), real(arguments[1])))
 
 
 def _from_float(value: float) -> Number:
     if math.isnan(value):
         raise FunctionError("the result is not a number")
-    # the shortest decimal that reads back, which is also what Terraform shows of such a number
+    # exact where arithmetic may rest on it: whole numbers of 64 bits, and powers of two, which count addresses
+    counts = abs(value) < 1 << 63 or math.frexp(value)[0] in (0.5, -0.5)
+    if value and counts and value.is_integer():
+        return int(value)
+    # otherwise the shortest decimal that reads back, which is what Terraform shows
     return make_number(value)
 
 
