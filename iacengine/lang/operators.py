@@ -213,7 +213,11 @@ def _known_equals(a: Value, b: Value) -> bool | Unknown:
         return a.items.keys() == b.items.keys() and _all_equal([(item, b.items[key]) for key, item in a.items.items()])
     if len(a) != len(b):
         return False
-    return _all_equal(list(zip(a, b, strict=True)))
+    for left, right in zip(a, b, strict=True):
+        same = equals(left, right)
+        if same is not True:
+            return same  # the first that is not plainly equal decides, as in Terraform, be it unknown
+    return True
 
 
 def _all_equal(pairs: list[tuple[Value, Value]]) -> bool | Unknown:
