@@ -81,6 +81,9 @@ def _operand(
     value: Value, wanted: Type, side: str, operator: str, span: Span, result: Unknown
 ) -> tuple[Value, frozenset[str]]:
     """The operand converted and without marks, and the marks."""
+    marks: frozenset[str] = frozenset()
+    if value.__class__ is Marked:
+        value, marks = value.value, value.marks
     try:
         value = convert(value, wanted)
     except ConversionError as error:
@@ -89,18 +92,15 @@ def _operand(
             f'Unsuitable value for {side}operand of "{operator}": {error}.',
             remedy=_comparison_remedy(operator),
             span=span,
-            result=result,
+            result=mark(result, marks),
         ) from None
-    marks: frozenset[str] = frozenset()
-    if value.__class__ is Marked:
-        value, marks = value.value, value.marks
     if value is None or value.__class__ is Null:
         raise ExpressionError(
             "Operation failed",
             f'The {side}operand of "{operator}" is null.',
             remedy="Give a null another value with coalesce, or choose with a conditional.",
             span=span,
-            result=result,
+            result=mark(result, marks),
         )
     return value, marks
 

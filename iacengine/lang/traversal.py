@@ -59,7 +59,7 @@ def attribute_of(value: Value, name: str, span: Span) -> Value:
             return mark(attribute_of(value.value, name, span), value.marks)
         except ExpressionError as error:
             error.remedy = None  # a near match would tell what is inside
-            raise
+            raise error.giving(mark(error.result, value.marks)) from None
     if kind is Unknown:
         return _unknown_attribute(value, name, span)
     if value is None or kind is Null:
@@ -182,7 +182,7 @@ def _marked_element(value: Value, key: Value, span: Span) -> Value:
     except ExpressionError as error:
         # neither the key nor what there is to choose from may be told
         raise _invalid("The given key does not identify an element in this collection value.", span).giving(
-            error.result
+            mark(error.result, marks | key_marks)
         ) from None
 
 

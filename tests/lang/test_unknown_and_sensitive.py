@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from iacengine.lang.convert import convert
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_expression
 from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ListType, MapType, ObjectType, SetType, TupleType, Type
@@ -24,7 +27,7 @@ from iacengine.lang.values import (
     Value,
     children,
     is_null,
-    map_children,
+    is_wholly_known,
     same,
     sensitive,
     type_of,
@@ -170,60 +173,108 @@ def test_an_error_tells_what_the_references_were(failure: Callable[..., Expressi
 # --- properties -----------------------------------------------------------------------------------------------------
 
 
-def _compose(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    operators = st.sampled_from(["+", "-", "*", "==", "!=", "<", "&&", "||"])
-    return st.one_of(
-        st.builds("({} {} {})".format, inner, operators, inner),
-        st.builds("({} ? {} : {})".format, inner, inner, inner),
-        st.builds("[{}, {}]".format, inner, inner),
-        st.builds("{{a = {}, b = {}}}".format, inner, inner),
-        st.builds("{{({}) = {}}}".format, inner, inner),
-        st.builds("({}){}".format, inner, st.sampled_from([".a", "[0]", '["b"]', "[*]", "[*].a", ".*.a"])),
-        st.builds("({})[{}]".format, inner, inner),
-        st.builds("[for k, x in {} : [k, x, {}]]".format, inner, inner),
-        st.builds("[for x in {} : x if {}]".format, inner, inner),
-        st.builds("{{for k, x in {} : k => {}}}".format, inner, inner),
-        st.builds("{{for x in {} : {} => x...}}".format, inner, inner),
-        st.builds('"p-${{{}}}${{{}}}"'.format, inner, inner),
-        st.builds('"%{{ if {} }}${{{}}}%{{ endif }}"'.format, inner, inner),
-        st.builds('"%{{ for x in {} }}${{x}}%{{ endfor }}"'.format, inner),
-        st.builds("{}({})".format, st.sampled_from(["tolist", "toset", "tomap", "length", "tostring"]), inner),
-    )
+# Expressions by the type they mostly have, so that most of them have a value at all. No sets: an unknown element may
+# turn out to be a twin, which nobody can foresee.
+
+LEAVES = {
+    "number": ["var.n", "var.n", "0", "1"],
+    "bool": ["var.b", "var.b", "true", "false"],
+    "string": ["var.s", "var.s", '"a"', '"b"'],
+    "tuple": ["var.t", "var.t", "[1]"],
+    "list": ["var.l"],
+    "object": ["var.o"],
+    "null": ["null"],
+}
+GROWN = {
+    "number": [
+        "(<number> + <number>)",
+        "(<number> * <number>)",
+        "(<bool> ? <number> : <number>)",
+        "(<bool> ? <number> : <null>)",
+        "<tuple>[<number>]",
+        "<object>.b",
+        '<object>[<bool> ? "a" : "b"]',
+        "<object>[var.s]",
+        "length(<tuple>)",
+        "length(<list>)",
+    ],
+    "bool": [
+        "(<number> == <number>)",
+        "(<number> < <number>)",
+        "(<bool> && <bool>)",
+        "(<bool> || <bool>)",
+        "(<list> == <list>)",
+        "(<number> == <null>)",
+        "!<bool>",
+    ],
+    "string": [
+        '"p-${<string>}${<number>}"',
+        '"%{ if <bool> }${<string>}%{ endif }"',
+        '"%{ for x in <tuple> }${x}%{ endfor }"',
+        "(<bool> ? <string> : <number>)",
+        "tostring(<number>)",
+    ],
+    "tuple": [
+        "[<number>, <number>]",
+        "[for k, x in <tuple> : x]",
+        "[for k, x in <object> : <number>]",
+        "[for x in <list> : x if <bool>]",
+        "[for x in <tuple> : x if x == <number>]",
+        "(<bool> ? <tuple> : <tuple>)",
+        "[<object>, <object>][*].a",
+        "<object>[*].a",
+        "<tuple>[*]",
+    ],
+    "list": ["tolist(<tuple>)", "(<bool> ? <list> : <list>)", "<list>[*]"],
+    "object": [
+        "{a = <number>, b = <number>}",
+        "{(<string>) = <number>, a = <number>, b = 1}",
+        '{for k, x in <object> : "${k}" => <number>}',
+        "{for x in <tuple> : <string> => x...}",
+        "(<bool> ? <object> : <object>)",
+        "tomap(<object>)",
+    ],
+    "null": ["null"],
+}
 
 
-expressions = st.recursive(
-    st.sampled_from(["var.a", "var.b", "var.a", "var.b", "1", '"x"', '"1"', "true", "null", "[]"]),
-    _compose,
-    max_leaves=6,
+def _write(random: Random, kind: str, depth: int) -> str:
+    """An expression of the kind, chosen by chance."""
+    if depth == 0 or random.random() < 0.2:
+        return random.choice(LEAVES[kind])
+    pattern = random.choice(GROWN[kind])
+    return re.sub(r"<(\w+)>", lambda part: _write(random, part[1], depth - 1), pattern)
+
+
+anything = st.builds(
+    _write, st.randoms(use_true_random=False), st.sampled_from([*LEAVES, "number", "object"]), st.integers(1, 4)
 )
-plain_values = st.recursive(
-    st.sampled_from([0, 1, 2, "a", "1", "", True, False, None]),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=2).map(tuple),
-        st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
-        st.lists(st.sampled_from("abc"), max_size=2).map(lambda items: ListValue(STRING, items)),
-        st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2).map(
-            lambda items: MapValue(NUMBER, items)
-        ),
-        st.sets(st.sampled_from("abc"), max_size=2).map(lambda items: SetValue(STRING, sorted(items))),
-    ),
-    max_leaves=4,
-)
+
+small = st.integers(0, 2)
+values_of = {
+    "n": small,
+    "b": st.booleans(),
+    "s": st.sampled_from("abc"),
+    "t": st.lists(small, max_size=3).map(tuple),
+    "l": st.lists(small, max_size=3).map(lambda items: ListValue(NUMBER, items)),
+    "o": st.builds(lambda a, b: {"a": a, "b": b}, small, small),
+}
+worlds = st.fixed_dictionaries(values_of)
 
 
 class _Names:
     functions: Any = None
 
-    def __init__(self, a: Value, b: Value) -> None:
-        self.values = {("var", "a"): a, ("var", "b"): b}
+    def __init__(self, world: dict[str, Value]) -> None:
+        self.world = world
 
     def lookup(self, subject: tuple[str, ...]) -> Value:
-        return self.values[subject]
+        return self.world[subject[1]]
 
 
-def _run(text: str, a: Value, b: Value) -> Value | ExpressionError:
+def _run(text: str, world: dict[str, Value]) -> Value | ExpressionError:
     try:
-        return parse_expression(text).evaluate(_Names(a, b))
+        return parse_expression(text).evaluate(_Names(world))
     except ExpressionError as error:
         return error
 
@@ -259,44 +310,58 @@ def _foresees(unknown: Value, known: Value) -> bool:
         if isinstance(known, ListValue | SetValue | MapValue):
             return told.length_min <= len(known) and (told.length_max is None or len(known) <= told.length_max)
         return True
-    if isinstance(unknown, SetValue) and isinstance(known, SetValue):
-        return len(known) <= len(unknown)
-    if unknown.__class__ is known.__class__ and isinstance(unknown, tuple | dict | ListValue | MapValue):
-        a, b = list(children(unknown)), list(children(known))
-        if isinstance(unknown, dict):
-            a, b = [unknown[key] for key in sorted(unknown)], [known[key] for key in sorted(known)]
-        return len(a) == len(b) and all(map(_foresees, a, b))
-    return (is_null(unknown) and is_null(known)) or same(unknown, known)
+    sequences, maps, primitives = tuple | ListValue | SetValue, dict | MapValue, str | int | bool
+    if isinstance(unknown, sequences) and isinstance(known, sequences):
+        if len(known) < len(unknown) and not is_wholly_known(unknown):
+            return True  # unknown elements of a set may turn out to be twins
+        return len(known) == len(unknown) and all(map(_foresees, unknown, known))
+    if isinstance(unknown, maps) and isinstance(known, maps):
+        a, b = (value if isinstance(value, dict) else value.items for value in (unknown, known))
+        return a.keys() == b.keys() and all(_foresees(a[key], b[key]) for key in a)
+    if isinstance(unknown, primitives) and isinstance(known, primitives):
+        # beside a branch of unknown type the chosen one is not converted yet
+        return same(convert(unknown, STRING), convert(known, STRING))
+    return is_null(unknown) and is_null(known)
 
 
-@given(expressions, plain_values, plain_values, st.booleans())
-@example("(var.a ? [] : [1])", True, None, False)
-def test_what_is_foreseen_of_an_unknown_comes_true(text: str, a: Value, b: Value, typed: bool) -> None:
-    known = _run(text, a, b)
+@settings(max_examples=500, derandomize=True)
+@given(anything, worlds, st.sampled_from(sorted(values_of)), st.booleans())
+def test_what_is_foreseen_of_an_unknown_comes_true(text: str, world: dict[str, Value], name: str, typed: bool) -> None:
+    known = _run(text, world)
     if isinstance(known, ExpressionError):
         return
-    foreseen = _run(text, Unknown(type_of(a), NOT_NULL if a is not None else Refinement()) if typed else Unknown(), b)
+    unknown = Unknown(type_of(world[name]), NOT_NULL) if typed else Unknown()
+    foreseen = _run(text, {**world, name: unknown})
     assert not isinstance(foreseen, ExpressionError), f"{foreseen} while the known value gives {known!r}"
     assert _foresees(foreseen, known), f"{foreseen!r} became {known!r}"
 
 
-def _redacted(value: Value) -> Value:
-    """The value as anyone may see it."""
-    return "(sensitive)" if isinstance(value, Marked) else map_children(value, _redacted)
+def _look_the_same(a: Value, b: Value) -> bool:
+    """True when the values differ only where a mark hides it."""
+    if isinstance(a, Marked) or isinstance(b, Marked):
+        return True
+    mine, others = list(children(a)), list(children(b))
+    if mine or others:
+        return len(mine) == len(others) and all(map(_look_the_same, mine, others))
+    return same(a, b)
 
 
-@given(expressions, plain_values, plain_values, plain_values)
-def test_what_may_be_seen_of_a_result_does_not_tell_a_sensitive_value(text: str, a: Value, c: Value, b: Value) -> None:
-    first, second = _run(text, sensitive(a), b), _run(text, sensitive(c), b)
+@settings(max_examples=500, derandomize=True)
+@given(anything, worlds, worlds, st.sampled_from(sorted(values_of)))
+def test_what_may_be_seen_of_a_result_does_not_tell_a_sensitive_value(
+    text: str, world: dict[str, Value], other: dict[str, Value], name: str
+) -> None:
+    first = _run(text, {**world, name: sensitive(world[name])})
+    second = _run(text, {**world, name: sensitive(other[name])})
     if isinstance(first, ExpressionError) or isinstance(second, ExpressionError):
         return
-    if type_of(a) == type_of(c) and type_of(first) == type_of(second):
-        assert same(_redacted(first), _redacted(second))
+    if type_of(first) == type_of(second):
+        assert _look_the_same(first, second)
 
 
-@given(expressions, plain_values, plain_values)
-def test_marks_change_nothing_but_marks(text: str, a: Value, b: Value) -> None:
-    plain, marked = _run(text, a, b), _run(text, sensitive(a), b)
+@given(anything, worlds, st.sampled_from(sorted(values_of)))
+def test_marks_change_nothing_but_marks(text: str, world: dict[str, Value], name: str) -> None:
+    plain, marked = _run(text, world), _run(text, {**world, name: sensitive(world[name])})
     assert isinstance(plain, ExpressionError) == isinstance(marked, ExpressionError)
     if not isinstance(plain, ExpressionError) and not isinstance(marked, ExpressionError):
         assert same(unmark_deep(marked)[0], plain)
