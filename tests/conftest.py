@@ -1,0 +1,222 @@
+"""The command line for tests: `warm_iac` answers in milliseconds, and its commands can be killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_WARM_PROCESS = Path(__file__).with_name("warm_process.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended. `code` is negative when a signal killed it."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What `--json` printed, line by line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    def __str__(self) -> str:
+        return f"exit {self.code}\n{self.out}\n{self.err}"
+
+
+class Running:
+    """A command that has been started and is perhaps still running."""
+
+    def __init__(self, warm: WarmProcess, pid: int, folder: Path, number: int) -> None:
+        self._warm, self._folder, self._number = warm, folder, number
+        self.pid = pid
+
+    def kill(self, what: signal.Signals = signal.SIGKILL) -> None:
+        os.kill(self.pid, what)
+
+    def printed(self) -> str:
+        """What it has printed to standard output so far."""
+        return self._text("out")
+
+    def _text(self, kind: str) -> str:
+        path = self._folder / f"{self._number}.{kind}"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def wait(self) -> Done:
+        code = self._warm.ask({"wait": self.pid})["code"]
+        return Done(code, self._text("out"), self._text("err"))
+
+
+class WarmProcess:
+    """Runs commands in forks of a process that has everything imported (see warm_process.py)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        self._process = subprocess.Popen(
+            [sys.executable, str(_WARM_PROCESS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(request) + "\n")
+        stdin.flush()
+        answer: dict[str, Any] = json.loads(stdout.readline())
+        return answer
+
+    def start(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Running:
+        self._count += 1
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "IAC_"))}
+        clean = inherited | {"NO_COLOR": "1", "HOME": str(self._folder), "COLUMNS": "100"}
+        start = {
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "environment": clean | (env or {}),
+            "out": str(self._folder / f"{self._count}.out"),
+            "err": str(self._folder / f"{self._count}.err"),
+        }
+        return Running(self, self.ask({"start": start})["pid"], self._folder, self._count)
+
+    def run(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Done:
+        return self.start(folder, *arguments, env=env).wait()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+class Stack:
+    """A stack in a folder of its own, and the command line in that folder."""
+
+    def __init__(self, folder: Path, warm: WarmProcess) -> None:
+        self.folder = folder
+        self._warm = warm
+
+    def write(self, text: str | dict[str, Any], name: str | None = None) -> None:
+        """Write a file of the stack: YAML text, or JSON data."""
+        path = self.folder / (name or ("main.iac.yaml" if isinstance(text, str) else "main.tf.json"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None) -> Running:
+        return self._warm.start(self.folder, *arguments, env=env)
+
+    def iac(self, *arguments: str, env: dict[str, str] | None = None, code: int | None = 0) -> Done:
+        """Run a command, which has to end with this exit code (None: with any)."""
+        done = self._warm.run(self.folder, *arguments, env=env)
+        assert code is None or done.code == code, done
+        assert "Traceback" not in done.err, done
+        return done
+
+    def apply(self, *arguments: str, code: int | None = 0) -> Done:
+        return self.iac("apply", "--auto-approve", "--no-input", *arguments, code=code)
+
+    def plan(self, *arguments: str, code: int | None = 0) -> dict[str, list[str]]:
+        """The actions of a plan by address."""
+        self.iac("plan", "--no-input", "--out", "shown.plan", *arguments, code=code)
+        document = self.iac("show", "--json", "shown.plan").document
+        (self.folder / "shown.plan").unlink()
+        actions = {change["address"]: change["change"]["actions"] for change in document.get("resource_changes", [])}
+        return {address: found for address, found in actions.items() if found != ["no-op"]}
+
+    def change(self, address: str, *arguments: str) -> dict[str, Any]:
+        """One change of a plan, as its JSON shows it."""
+        self.iac("plan", "--no-input", "--out", "shown.plan", *arguments)
+        document = self.iac("show", "--json", "shown.plan").document
+        (self.folder / "shown.plan").unlink()
+        (found,) = (change for change in document["resource_changes"] if change["address"] == address)
+        return dict(found)
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "iac.state.json"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.folder / "iac.state.json.journal"
+
+    def objects(self) -> dict[str, dict[str, Any]]:
+        """Attributes of the objects in the state by address; a deposed object has its key after the address."""
+        document = self.iac("show", "--json").document
+        found: dict[str, dict[str, Any]] = {}
+
+        def take(module: dict[str, Any]) -> None:
+            for resource in module.get("resources", []):
+                deposed = f" ({resource['deposed_key']})" if resource.get("deposed_key") else ""
+                found[resource["address"] + deposed] = resource["values"]
+            for child in module.get("child_modules", []):
+                take(child)
+
+        take(document.get("values", {}).get("root_module", {}))
+        return found
+
+    def outputs(self) -> dict[str, Any]:
+        document = self.iac("output", "--json", "--show-sensitive").document
+        return {name: output["value"] for name, output in document.items()}
+
+    def cloud(self) -> dict[str, dict[str, Any]]:
+        """What exists in the mock cloud: attributes by id."""
+        path = self.folder / ".iac" / "mock-cloud.sqlite"
+        if not path.exists():
+            return {}
+        with closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute("SELECT id, attributes FROM objects ORDER BY id").fetchall()
+        return {id_: json.loads(attributes) for id_, attributes in rows}
+
+    def change_cloud(self, statement: str, *values: object) -> None:
+        """Change the mock cloud behind the engine's back."""
+        with closing(sqlite3.connect(self.folder / ".iac" / "mock-cloud.sqlite")) as connection, connection:
+            connection.execute(statement, values)
+
+
+@pytest.fixture(scope="session")
+def warm_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+    """`warm_process.run(folder, "plan", …)`: commands at the cost of a fork."""
+    process = WarmProcess(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, warm_process: WarmProcess) -> Stack:
+    """A stack in an empty folder."""
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    return Stack(folder, warm_process)
+
+
+@pytest.fixture
+def new_stack(tmp_path: Path, warm_process: WarmProcess) -> Any:
+    """new_stack(NAME): one more stack in an empty folder."""
+
+    def make(name: str) -> Stack:
+        folder = tmp_path / name
+        folder.mkdir()
+        return Stack(folder, warm_process)
+
+    return make
