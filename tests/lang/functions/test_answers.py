@@ -1,4 +1,4 @@
-"""Answers that a real Terraform 1.11.4 gave, recorded in `answers.jsonl` (`expr`, and `result` with `type` or `error`)."""
+"""Answers that a real Terraform 1.11.4 gave: `answers.jsonl` holds `expr`, and `result` with `type`, or `error`."""
 
 from __future__ import annotations
 

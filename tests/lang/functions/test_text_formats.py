@@ -106,9 +106,13 @@ def test_encoded_yaml_means_the_same_to_others(value: Value) -> None:
 
 
 def test_yaml_anchors_and_merge_keys_are_followed(call: Call) -> None:
-    text = "base: &b {x: 1, y: 2}\nmine:\n  <<: *b\n  y: 3\nsame: *b\n"
-    base = {"x": 1, "y": 2}
-    assert call("yamldecode", text) == {"base": base, "mine": {"x": 1, "y": 3}, "same": base}
+    text = "base: &b {p: 1, q: 2}\nmine:\n  <<: *b\n  q: 3\nsame: *b\n"
+    base = {"p": 1, "q": 2}
+    assert call("yamldecode", text) == {"base": base, "mine": {"p": 1, "q": 3}, "same": base}
+
+
+def test_yaml_is_1_1_where_y_is_true_even_as_a_key(call: Call) -> None:
+    assert call("yamldecode", "y: off") == {"true": False}
 
 
 def test_a_yaml_anchor_cannot_contain_itself(refusal: Refusal) -> None:
@@ -245,18 +249,8 @@ def test_variables_files_are_read(rendering_call: Call) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a",
-        "a = ",
-        "a: 1",
-        "a = 1, b = 2",
-        "a = 1\na = 2",
-        '"a" = 1',
-        "a = upper(1)",
-        "a = b",
-        "} {",
-        "a = 1 }",
-        "{}",
-        "a = {",
+        *("a", "a = ", "a: 1", "a = 1, b = 2", "a = 1\na = 2", '"a" = 1'),
+        *("a = upper(1)", "a = b", "} {", "a = 1 }", "{}", "a = {"),
     ],
 )
 def test_what_is_no_variables_file_is_refused(text: str, rendering_call: Call) -> None:
