@@ -166,8 +166,8 @@ class Parser:
             start = self.next().start
             operand = self._operand()
             return Unary(kind, operand, (start, operand.span[1]))
-        if kind == "end":
-            raise self.error("Missing expression", "Expected the start of an expression, but found the end of it all.")
+        if kind in ("end", "sequence end"):
+            raise self.error("Missing expression", f"Expected the start of an expression, but found {self.found()}.")
         raise self.error("Invalid expression", f"Expected the start of an expression, but found {self.found()}.")
 
     def _number(self) -> Literal:
