@@ -14,7 +14,7 @@ from iacengine_aws.documents import same_document
 from iacengine_aws.errors import ApiError
 from iacengine_aws.members import dig, plant, render
 from iacengine_aws.names import PREFIX, unique_name
-from iacengine_aws.observation import attributes_of, look_up
+from iacengine_aws.observation import attributes_of, is_zero, look_up
 from iacengine_aws.patience import patiently, until
 from iacengine_aws.spec import Create, Field, Nested, Plain, ResourceSpec, Update
 
@@ -204,7 +204,7 @@ def changed_names(spec: ResourceSpec, prior: Plain, wanted: Plain) -> set[str]:
         if described is not None and described.json is not None:
             if not same_document(described.json, before, after):
                 changed.add(name)
-        elif before != after:
+        elif before != after and not (is_zero(before) and is_zero(after)):
             changed.add(name)
     return changed
 

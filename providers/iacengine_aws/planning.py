@@ -32,6 +32,8 @@ def plan_resource(spec: ResourceSpec, schema: Schema, settings: Settings, reques
         request = replace(request, proposed=_kept(spec, prior, request.config, request.proposed))
     response = plan_from_schema(schema, request)
     planned = dict(response.planned)
+    if prior is None:
+        _unset(spec, request.config, planned)
     if spec.tags is not None:
         planned["tags_all"] = planned_tags(settings, planned["tags"], None if prior is None else prior["tags_all"])
     if spec.hooks.plan is not None:
@@ -44,16 +46,25 @@ def _kept(spec: ResourceSpec, prior: Mapping[str, Value], config: Mapping[str, V
     kept = dict(proposed)
     for name, described in spec.fields.items():
         before, after = prior.get(name), proposed.get(name)
-        if before is after:
-            continue
         if is_null(config.get(name)):
-            if described.computed or (described.default is None and _is_implied(described, before)):
+            if described.computed:
                 kept[name] = before
+            elif described.only_configured:
+                kept[name] = before if _is_implied(described, before) else None
         elif _means_the_same(spec, name, described, before, after):
             kept[name] = before
-    if spec.tags is not None and is_null(config.get("tags")) and _is_implied(TAGS, prior.get("tags")):
-        kept["tags"] = prior.get("tags")
+    if spec.tags is not None and is_null(config.get("tags")):
+        kept["tags"] = prior.get("tags") if _is_implied(TAGS, prior.get("tags")) else None
     return kept
+
+
+def _unset(spec: ResourceSpec, config: Mapping[str, Value], planned: dict[str, Value]) -> None:
+    """Attributes of a new object that only a configuration sets are null when it does not."""
+    for name, described in spec.fields.items():
+        if described.only_configured and is_null(config.get(name)):
+            planned[name] = None
+    if spec.tags is not None and is_null(config.get("tags")):
+        planned["tags"] = None
 
 
 def _means_the_same(spec: ResourceSpec, name: str, described: Field, before: Value, after: Value) -> bool:

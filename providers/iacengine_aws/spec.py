@@ -74,12 +74,19 @@ class Field:
     deprecated: str | None = None
     description: str = ""
 
-    def attribute(self) -> Attribute:
+    @property
+    def only_configured(self) -> bool:
+        """True when the attribute is null unless a configuration sets it."""
+        return self.optional and not self.computed and self.default is None
+
+    def attribute(self, *, may_be_empty: bool = False) -> Attribute:
+        """The attribute of a schema. With `may_be_empty`, one that is not configured may be null or empty: a state that
+        Terraform wrote says "" or {} there, and the engine lets a provider keep that only where it is computed."""
         return Attribute(
             self.type,
             required=self.required,
             optional=self.optional,
-            computed=self.computed,
+            computed=self.computed or (may_be_empty and self.only_configured),
             sensitive=self.sensitive,
             write_only=self.write_only,
             force_new=self.force_new,
@@ -132,10 +139,10 @@ class Nested:
         )
 
 
-def block_of(fields: Mapping[str, Field], blocks: Mapping[str, Nested]) -> Block:
+def block_of(fields: Mapping[str, Field], blocks: Mapping[str, Nested], *, may_be_empty: bool = False) -> Block:
     """The schema of the fields and blocks."""
     return Block(
-        {name: described.attribute() for name, described in fields.items()},
+        {name: described.attribute(may_be_empty=may_be_empty) for name, described in fields.items()},
         {name: nested.nested_block() for name, nested in blocks.items()},
     )
 
@@ -343,7 +350,7 @@ class ResourceSpec:
         fields = {"id": ID, **self.fields}
         if self.tags is not None:
             fields |= {"tags": TAGS, "tags_all": TAGS_ALL}
-        return Schema(block_of(fields, self.blocks), self.version)
+        return Schema(block_of(fields, self.blocks, may_be_empty=True), self.version)
 
 
 ID = Field(STRING, optional=True, computed=True, supported=False)
