@@ -12,6 +12,7 @@ from iacengine.config.loader import load
 from iacengine.config.model import Configuration, Module
 from iacengine.config.validate import validate
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
+from iacengine.foundation.rendering import render
 from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ListType, MapType
 from iacengine.schema import Attribute, Block, NestedBlock, Nesting, Schema
 
@@ -87,3 +88,13 @@ def check_texts(load_texts: Callable[..., Configuration]) -> Callable[..., tuple
         return findings.all
 
     return check
+
+
+@pytest.fixture(scope="session")
+def render_all() -> Callable[..., str]:
+    """All diagnostics as a user reads them."""
+
+    def rendered(diagnostics: tuple[Diagnostic, ...]) -> str:
+        return "\n\n".join(render(diagnostic) for diagnostic in diagnostics)
+
+    return rendered
