@@ -326,20 +326,24 @@ def _check(engine: Engine, providers: Providers) -> None:
 
 
 def _schemas(configuration: Configuration, providers: Providers) -> Callable[[Mode, str, Module], Schema | None]:
-    sources: dict[tuple[ModulePath, str], str | None] = {}
+    """The schema of a resource type as a module knows it: by the provider its blocks name, or its prefix."""
+    known: dict[tuple[ModulePath, Mode, str], Schema | None] = {}
+    names: dict[ModulePath, dict[tuple[Mode, str], str]] = {}
 
     def schema(mode: Mode, type_: str, module: Module) -> Schema | None:
-        name = type_.split("_", 1)[0]
-        for resource, block in module.resources.items():
-            if resource.type == type_ and block.provider is not None:
-                name = block.provider.name
-                break
-        key = (module.path, name)
-        if key not in sources:
+        key = (module.path, mode, type_)
+        if key not in known:
+            if module.path not in names:
+                names[module.path] = {
+                    (resource.mode, resource.type): block.provider.name
+                    for resource, block in module.resources.items()
+                    if block.provider is not None
+                }
+            name = names[module.path].get((mode, type_), type_.split("_", 1)[0])
             resolved = resolve_provider(configuration, module.path, ProviderName(name), source_address)
-            sources[key] = resolved.reference.source if resolved is not None else None
-        source = sources[key]
-        return providers.resource_schema(source, mode, type_) if source is not None else None
+            source = resolved.reference.source if resolved is not None else None
+            known[key] = providers.resource_schema(source, mode, type_) if source is not None else None
+        return known[key]
 
     return schema
 
