@@ -20,6 +20,7 @@ from iacengine.foundation.files import DiskFiles
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_expression
 from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.references import Subject
 from iacengine.lang.render import with_rendering
 from iacengine.lang.values import ListValue, MapValue, SetValue, Unknown, Value, is_null
 from iacengine.state.model import State
@@ -27,11 +28,25 @@ from iacengine.state.model import State
 _HISTORY_LENGTH = 1000
 
 
+class _ConsoleScope:
+    """A scope in which `type()` may be called."""
+
+    __slots__ = ("_scope", "functions")
+    console = True
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.functions = scope.functions
+
+    def lookup(self, subject: Subject) -> Value:
+        return self._scope.lookup(subject)
+
+
 class Console:
     """Answers expressions in one scope."""
 
     def __init__(self, scope: Scope, terminal: Terminal) -> None:
-        self._scope = scope
+        self._scope = _ConsoleScope(scope)
         self._terminal = terminal
 
     def answer(self, text: str) -> bool:
@@ -46,7 +61,8 @@ class Console:
             self._terminal.flush()
             print_diagnostics(failed.diagnostics, self._terminal)
             return False
-        self._terminal.line(console_text(value))
+        is_type = text.lstrip().startswith("type(") and value.__class__ is str
+        self._terminal.line(value if is_type else console_text(value))
         self._terminal.flush()
         return True
 

@@ -78,8 +78,9 @@ def _invoke(arguments: list[str], terminal: Terminal) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return exits.ERROR
-    except click.Abort:
-        raise KeyboardInterrupt from None
+    except click.Abort:  # click's name for Ctrl-C; it has ended the line
+        sys.stderr.write("Interrupted.\n")
+        return exits.INTERRUPTED
     return result if isinstance(result, int) else exits.DONE
 
 

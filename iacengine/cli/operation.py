@@ -18,7 +18,7 @@ from iacengine.cli.terminal import Terminal
 from iacengine.cli.variables import variable_sources
 from iacengine.cli.views import phrases
 from iacengine.cli.views.plan_text import plan_segments
-from iacengine.cli.views.segments import styled
+from iacengine.cli.views.segments import CREATE, DELETE, styled
 from iacengine.cli.views.ui_json import UiLines
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.plan.model import Plan, PlanMode
@@ -183,8 +183,7 @@ def _conclude(
         summary = phrases.applied_summary(
             outcome.counts, destroyed=destroyed or mode is PlanMode.DESTROY, complete=outcome.ok
         )
-        code = "" if not terminal.color else "\x1b[1;32m" if outcome.ok else "\x1b[1;31m"
-        terminal.line(f"\n{code}{summary}{code and chr(27) + '[0m'}")
+        terminal.line(styled([(summary, CREATE if outcome.ok else DELETE)], color=terminal.color))
     if outcome.ok and outputs:
         from iacengine.cli.views.output_text import outputs_text  # lazy: many stacks have none
 

@@ -156,9 +156,9 @@ approve_option = click.option("--auto-approve", is_flag=True, help="Do not ask f
 
 
 def require_assignments(variables: tuple[str, ...]) -> None:
-    """Refuse a `--var` that is no assignment, before anything is loaded."""
+    """Refuse a `--var` that is no assignment, before anything is loaded. What may be a secret value is not shown."""
     for text in variables:
         name, equals, _ = text.partition("=")
         if not equals or not name.strip():
-            shown = name if not equals else text
-            raise click.UsageError(f'--var {shown!r} is no assignment; write --var "NAME=VALUE".')
+            shown = f" {name!r}" if name.isidentifier() and not equals else ""
+            raise click.UsageError(f'--var{shown} is no assignment; write --var "NAME=VALUE".')

@@ -49,7 +49,7 @@ class LiveProgress:
         self._live = Live(
             console=self._console, get_renderable=self.picture, refresh_per_second=4, transient=True, auto_refresh=True
         )
-        self._started = False
+        self._started = self._printed = False
 
     def hear(self, event: Event) -> None:
         from rich.text import Text  # lazy, as above
@@ -75,12 +75,15 @@ class LiveProgress:
         line = event_line(event)
         if line is not None:
             style = "red" if isinstance(event, StepFailed) else "yellow" if isinstance(event, StepSkipped) else ""
-            self._console.print(Text(line, style=style))
+            self._console.print(Text(line, style=style), soft_wrap=True)
+            self._printed = True
 
     def close(self) -> None:
         if self._started:
             self._live.stop()
             self._started = False
+        if self._printed:
+            self._console.print()
 
     def picture(self) -> RenderableType:
         """What stands below the scrolling lines now."""

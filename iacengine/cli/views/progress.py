@@ -140,10 +140,11 @@ class Heartbeat:
 
 
 class PlainProgress:
-    """Prints a line for each event."""
+    """Prints a line for each event, and an empty one at the end of them."""
 
     def __init__(self, write: Callable[[str], object], heartbeat_interval: float = INTERVAL) -> None:
         self._write = write
+        self._wrote = False
         self._heartbeat = Heartbeat(self._still, interval=heartbeat_interval)
 
     def hear(self, event: Event) -> None:
@@ -152,9 +153,12 @@ class PlainProgress:
         if line is not None:
             with self._heartbeat.lock:
                 self._write(line + "\n")
+                self._wrote = True
 
     def close(self) -> None:
         self._heartbeat.close()
+        if self._wrote:
+            self._write("\n")
 
     def _still(self, event: StepStarted, elapsed: int) -> None:
         self._write(still_line(event, elapsed) + "\n")
