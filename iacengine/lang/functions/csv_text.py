@@ -18,9 +18,11 @@ def _csvdecode(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     if headers is None:
         raise FunctionError("missing header line")
     names = [nfc(header) for header in headers]
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise FunctionError(f"duplicate column name {go_quote(name)}")
+        seen.add(name)
     order = sorted(range(len(names)), key=names.__getitem__)
     rows: list[Value] = []
     for line, fields in records:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.functions.arguments import go_quote, text
@@ -35,15 +36,21 @@ _BASES = {"b": ("b", "0b"), "d": ("d", ""), "o": ("o", "0"), "x": ("x", "0x"), "
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    """One directive of a format: its text, where it stands (in bytes), and what it says. `argument` counts from one."""
+    """One directive of a format: its text, where it stands, and what it says. `argument` counts from one."""
 
     raw: str
-    offset: int
+    template: str
+    at: int
     flags: str
     width: int | None
     precision: int | None
     argument: int
     mode: str
+
+    @property
+    def offset(self) -> int:
+        """Where it stands, in bytes."""
+        return len(self.template[: self.at].encode())
 
     def unsupported(self, reason: str) -> FunctionError:
         return FunctionError(f"unsupported value for {go_quote(self.raw)} at {self.offset}: {reason}")
@@ -66,14 +73,16 @@ def format_text(template: str, arguments: Sequence[Value]) -> str:
     return "".join(pieces)
 
 
-def _parts(template: str) -> Iterator[str | _Verb]:
+@lru_cache(maxsize=512)
+def _parts(template: str) -> tuple[str | _Verb, ...]:
     """Literal text and verbs, in order."""
+    parts: list[str | _Verb] = []
     position, following = 0, 1
     while (at := template.find("%", position)) >= 0:
         if at > position:
-            yield template[position:at]
+            parts.append(template[position:at])
         if template.startswith("%%", at):
-            yield "%"
+            parts.append("%")
             position = at + 2
             continue
         match = _VERB.match(template, at)
@@ -82,18 +91,22 @@ def _parts(template: str) -> Iterator[str | _Verb]:
         flags, width, precision, argument, mode = match.groups()
         number = int(argument) if argument else following
         following = number + 1
-        yield _Verb(
-            match[0],
-            len(template[:at].encode()),
-            flags,
-            min(int(width), _WIDTH_LIMIT) if width else None,
-            min(int(precision[1:] or 0), _WIDTH_LIMIT) if precision else None,
-            number,
-            mode,
+        parts.append(
+            _Verb(
+                match[0],
+                template,
+                at,
+                flags,
+                min(int(width), _WIDTH_LIMIT) if width else None,
+                min(int(precision[1:] or 0), _WIDTH_LIMIT) if precision else None,
+                number,
+                mode,
+            )
         )
         position = match.end()
     if position < len(template):
-        yield template[position:]
+        parts.append(template[position:])
+    return tuple(parts)
 
 
 def _malformed(template: str, at: int) -> FunctionError:

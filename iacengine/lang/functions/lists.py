@@ -80,7 +80,10 @@ def _concat_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
 
 
 def _concat(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    result_type = _concat_type(arguments, context)
+    # a tuple among tuples and lists makes a tuple: only lists alone need the types
+    kinds = {unmark(argument)[0].__class__ for argument in arguments}
+    makes_tuple = tuple in kinds and kinds <= {tuple, ListValue}
+    result_type = DYNAMIC if makes_tuple else _concat_type(arguments, context)
     marks: frozenset[str] = frozenset()
     items: list[Value] = []
     for index, argument in enumerate(arguments):
@@ -122,17 +125,21 @@ def _element_type(arguments: Sequence[Value], _context: FunctionContext) -> Type
 
 
 def _element(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    _element_type(arguments, context)
     items, marks = unmark(arguments[0])
+    is_tuple = items.__class__ is tuple
+    if not is_tuple and items.__class__ is not ListValue:
+        _element_type(arguments, context)  # tells what is wrong
     index = whole(arguments[1], prefix="invalid index: ")
-    if len(items) == 0:
+    sequence = items if is_tuple else items.items
+    if not sequence:
         raise FunctionError(_EMPTY)
-    sequence = items if items.__class__ is tuple else items.items
+    if is_tuple and index < 0:
+        _element_type(arguments, context)
     return mark(sequence[index % len(sequence)], marks)
 
 
 def _flatten(arguments: Sequence[Value], _context: FunctionContext) -> Value:
-    if not isinstance(type_of(arguments[0]), ListType | SetType | TupleType):
+    if unmark(arguments[0])[0].__class__ not in (tuple, ListValue, SetValue):
         raise FunctionError("can only flatten lists, sets and tuples")
     items: list[Value] = []
     marks: set[str] = set()
@@ -178,11 +185,10 @@ def _reverse(arguments: Sequence[Value], context: FunctionContext) -> Value:
 
 def _slice_bounds(arguments: Sequence[Value]) -> tuple[int | None, int | None]:
     items = unmark(arguments[0])[0]
-    type_ = type_of(items)
-    if isinstance(type_, TupleType):
-        length: int | None = len(type_.elements)
+    if items.__class__ is not Unknown:
+        length: int | None = len(items)
     else:
-        length = None if items.__class__ is Unknown else len(items)
+        length = len(items.type.elements) if isinstance(items.type, TupleType) else None
     bounds: list[int | None] = []
     for index, name in ((1, "start"), (2, "end")):
         if arguments[index].__class__ is Unknown:
@@ -217,9 +223,10 @@ def _slice_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
 
 
 def _slice(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    _slice_type(arguments, context)
-    start, end = _slice_bounds(arguments)
     items, marks = unmark(arguments[0])
+    if items.__class__ is not tuple and items.__class__ is not ListValue:
+        _slice_type(arguments, context)  # tells what is wrong
+    start, end = _slice_bounds(arguments)
     if items.__class__ is tuple:
         return mark(items[start:end], marks)
     return mark(ListValue(items.element_type, items.items[start:end]), marks)

@@ -42,8 +42,10 @@ def _keys_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
 
 
 def _keys(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    result_type = _keys_type(arguments, context)
     value, marks = unmark(arguments[0])
+    if value.__class__ is dict:
+        return mark(tuple(sorted(value)), marks)
+    result_type = _keys_type(arguments, context)
     if isinstance(result_type, TupleType):
         type_ = type_of(value)
         assert isinstance(type_, ObjectType)
@@ -93,12 +95,17 @@ def _lookup_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
 
 
 def _lookup(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    result_type = _lookup_type(arguments, context)
     value, marks = unmark(arguments[0])
     key, key_marks = unmark(arguments[1])
-    entries = value.items if value.__class__ is MapValue else value
-    if key in entries:
-        return mark(entries[key], marks | key_marks)
+    if value.__class__ is dict and len(arguments) <= 3:
+        # the type of a large object is not computed for one of its attributes
+        if key in value:
+            return mark(value[key], marks | key_marks)
+        if len(arguments) == 3:
+            return mark(arguments[2], marks | key_marks)
+    result_type = _lookup_type(arguments, context)
+    if key in value.items:
+        return mark(value.items[key], marks | key_marks)
     if len(arguments) < 3:
         raise FunctionError(f"lookup failed to find key {redacted(go_quote(key), key_marks)}")
     return mark(convert(arguments[2], result_type), marks | key_marks)
@@ -132,7 +139,9 @@ def _merge_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
 
 
 def _merge(arguments: Sequence[Value], context: FunctionContext) -> Value:
-    result_type = _merge_type(arguments, context)
+    # objects alone make an object: only maps need the types, which cost as much to compute as everything else
+    only_objects = all(unmark(argument)[0].__class__ is dict for argument in arguments)
+    result_type = DYNAMIC if only_objects else _merge_type(arguments, context)
     merged: dict[str, Value] = {}
     marks: frozenset[str] = frozenset()
     for argument in arguments:
