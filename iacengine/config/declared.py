@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from iacengine.addresses import Mode, Resource
+from iacengine.addresses import Mode, Resource, module_path_text
 from iacengine.config.model import Module, Repetition, ResourceBlock
 from iacengine.config.schema_path import SchemaPathError, check_steps
 from iacengine.foundation.diagnostics import near_match
@@ -58,8 +58,9 @@ def close_name(word: str, known: Iterable[str]) -> str | None:
 class Declared:
     """The names of one module. `extra` are data sources that only one check block sees."""
 
-    def __init__(self, module: Module, schemas: Schemas) -> None:
+    def __init__(self, module: Module, schemas: Schemas, modules: Iterable[Module] = ()) -> None:
         self.module = module
+        self._modules = modules
         self._schemas = schemas
         self.where = f"The module {module.directory}" if module.path else "The root module"
 
@@ -93,8 +94,22 @@ class Declared:
             other = "local" if prefix == "var" else "var"
             remedy = f"Did you mean {other}.{name}?"
         if remedy is None:
-            remedy = f"Declare it under {key}: {name}."
+            remedy = (
+                self._elsewhere(key if key == "locals" else "variables", name) or f"Declare it under {key}: {name}."
+            )
         return Problem(f"Reference to undeclared {noun}", f'{self.where} declares no {noun} "{name}".', remedy)
+
+    def _elsewhere(self, kind: str, key: object) -> str | None:
+        """A remedy when another module declares the name: modules see nothing of each other but what is passed."""
+        holder = next(
+            (other for other in self._modules if other is not self.module and key in getattr(other, kind)), None
+        )
+        if holder is None or holder.directory == self.module.directory:
+            return None
+        where = module_path_text(holder.path) or "The root module"
+        if holder.path[:-1] == self.module.path and holder.path:
+            return f"{where} declares it: make it an output there, and write {where}.OUTPUT here."
+        return f"{where} declares it: pass it on to this module, through a variable."
 
     # --- resources --------------------------------------------------------------------------------------------------
 
@@ -128,6 +143,8 @@ class Declared:
             near = close_name(address.type, types)
             if near is not None:
                 remedy = f"Did you mean {Resource(address.mode, near, address.name)}?"
+        if remedy is None:
+            remedy = self._elsewhere("resources", address)
         noun = _NOUNS[address.mode]
         return Problem(
             f"Reference to undeclared {noun}",

@@ -7,6 +7,8 @@ path of an `Origin`; what it learnt of the last few files stays at hand.
 from __future__ import annotations
 
 import hashlib
+import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -168,20 +170,24 @@ def _is_collection(file: SourceFile, span: tuple[int, int]) -> bool:
     return text[span[0] : span[0] + 1] in ("{", "[") or text.find("\n", span[0], span[1]) >= 0
 
 
+@lru_cache(maxsize=8)
+def _line_starts(file: SourceFile) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", _text(file)))]
+
+
 def _located(file: SourceFile, start: int, end: int, context: str | None) -> tuple[SourceRange, Snippet]:
     text = _text(file)
-    line_start = text.rfind("\n", 0, start) + 1
+    first = _position(file, start)
+    line_start = start - first.column + 1
     line_end = text.find("\n", start)
     line = text[line_start : line_end if line_end >= 0 else len(text)].removesuffix("\r")
-    return (
-        SourceRange(file.path, _position(text, start), _position(text, max(end, start))),
-        Snippet(line, context),
-    )
+    return SourceRange(file.path, first, _position(file, max(end, start))), Snippet(line, context)
 
 
-def _position(text: str, offset: int) -> Position:
-    line_start = text.rfind("\n", 0, offset) + 1
-    return Position(text.count("\n", 0, offset) + 1, offset - line_start + 1, offset)
+def _position(file: SourceFile, offset: int) -> Position:
+    starts = _line_starts(file)
+    line = bisect_right(starts, offset)
+    return Position(line, offset - starts[line - 1] + 1, offset)
 
 
 def _context(path: KeyPath) -> str | None:

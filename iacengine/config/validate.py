@@ -28,6 +28,7 @@ from iacengine.config.model import (
 )
 from iacengine.config.refactoring_check import check_refactoring
 from iacengine.config.reference_check import PLAIN, ReferenceCheck, Surroundings
+from iacengine.config.repetition_check import count_problem, for_each_problem
 from iacengine.config.source import locate, mistake
 from iacengine.foundation.diagnostics import Diagnostic, Findings, warning
 from iacengine.lang.references import Index, Reference, Subject
@@ -46,7 +47,7 @@ def validate(configuration: Configuration, schemas: Schemas = no_schemas) -> tup
         for module in configuration.root.walk():
             if module.directory not in seen:
                 seen.add(module.directory)
-                _ModuleCheck(module, schemas, findings).run()
+                _ModuleCheck(module, schemas, findings, configuration.modules.values()).run()
             for name, child in module.children.items():
                 check_call(module.calls[name], module, child, findings)
     return findings.all
@@ -55,11 +56,11 @@ def validate(configuration: Configuration, schemas: Schemas = no_schemas) -> tup
 class _ModuleCheck:
     """The check of one module's own blocks."""
 
-    def __init__(self, module: Module, schemas: Schemas, findings: Findings) -> None:
+    def __init__(self, module: Module, schemas: Schemas, findings: Findings, modules: Iterable[Module]) -> None:
         self._module = module
         self._schemas = schemas
         self._findings = findings
-        self._references = ReferenceCheck(Declared(module, schemas), findings)
+        self._references = ReferenceCheck(Declared(module, schemas, modules), findings)
 
     def run(self) -> None:
         module, raw = self._module, self._references.raw
@@ -167,6 +168,9 @@ class _ModuleCheck:
         name = "count" if repetition.has_count else "for_each"
         value = repetition.count if repetition.has_count else repetition.for_each
         self._references.raw(value, Surroundings(own=own), origin, (name,))
+        problem = count_problem(value) if repetition.has_count else for_each_problem(value)
+        if problem is not None:
+            self._wrong(origin, f"Invalid {name}", problem.detail, (name,), remedy=problem.remedy)
 
     def _with_dynamic(self, body: Raw, around: Surroundings, origin: Origin, path: KeyPath) -> None:
         """References inside dynamic blocks: each has an iterator, named as the block unless it says otherwise."""
