@@ -31,6 +31,7 @@ _UNKNOWN_BOOL = Unknown(BOOL)
 
 
 def compile_call(node: Call, environment: Environment) -> Run:
+    environment.called()
     special = _SPECIAL.get(node.name.removeprefix("core::"))
     if special is not None:
         return special(node, environment)

@@ -16,7 +16,7 @@ from iacengine.lang.environment import Environment, Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, join
 from iacengine.lang.loops import compile_for, compile_for_directive
 from iacengine.lang.operations import compile_binary, compile_unary
-from iacengine.lang.references import chain, resolve
+from iacengine.lang.references import chain, reference_of
 from iacengine.lang.strings import compile_template
 from iacengine.lang.syntax import (
     Attribute,
@@ -45,14 +45,13 @@ from iacengine.lang.types import STRING
 from iacengine.lang.values import UNKNOWN, Marked, Unknown, Value, is_null, mark
 
 
-def compile_expression(node: Node, *, plain: bool = False) -> tuple[Run, int]:
-    """The closure of a tree, and the size of the frame it needs. Raises ExpressionError for malformed references.
+def compile_expression(node: Node, *, plain: bool = False) -> tuple[Run, Environment]:
+    """The closure of a tree, and what was found compiling it: the size of the frame, references, calls.
 
-    With `plain` names are variables of a template, not references.
+    With `plain` names are variables of a template, not references. Raises ExpressionError for malformed references.
     """
     environment = Environment(_compile, plain=plain)
-    run = environment.compile(node)
-    return run, environment.size
+    return environment.compile(node), environment
 
 
 def _compile(node: Node, environment: Environment) -> Run:
@@ -87,8 +86,16 @@ def _variable(node: Variable, environment: Environment) -> Run:
     slot = environment.names.get(node.name)
     if slot is not None:
         return lambda _scope, frame: frame[slot]
-    subject = (node.name,) if environment.plain else resolve(node, [])[0]
-    return _lookup(subject, node.span)
+    return _name(node, [], environment)[0]
+
+
+def _name(root: Variable, steps: list[Attribute | Index], environment: Environment) -> tuple[Run, int]:
+    """The value of a name that nothing binds, and how many of the steps belong to its subject."""
+    if environment.plain:
+        return _lookup((root.name,), root.span), 0
+    reference, used, span = reference_of(root, steps)
+    environment.references.append(reference)
+    return _lookup(reference.subject, span), used
 
 
 def _lookup(subject: tuple[str, ...], span: tuple[int, int]) -> Run:
@@ -107,11 +114,8 @@ def _traversal(node: Attribute | Index, environment: Environment) -> Run:
     root, steps = chain(node)
     if not isinstance(root, Variable) or root.name in environment.names:
         return _follow(environment.compile(root), steps, environment)
-    if environment.plain:
-        return _follow(_lookup((root.name,), root.span), steps, environment)
-    subject, used = resolve(root, steps)
-    end = steps[used - 1].span[1] if used else root.span[1]
-    return _follow(_lookup(subject, (root.span[0], end)), steps[used:], environment)
+    run, used = _name(root, steps, environment)
+    return _follow(run, steps[used:], environment)
 
 
 def _follow(run: Run, steps: list[Attribute | Index], environment: Environment) -> Run:

@@ -231,8 +231,8 @@ def _default(node: Node, type_: Type) -> Value:
         raise ExpressionError("Variables not allowed", "Variables may not be used in a default.", span=root[0].span)
     if contains(node, Call):
         raise ExpressionError("Function calls not allowed", "Functions may not be called here.", span=node.span)
-    run, size = compile_expression(node)
-    value = run(_Nothing(), [None] * size)  # type: ignore[arg-type]  # no function is called
+    run, found = compile_expression(node)
+    value = run(_Nothing(), [None] * found.size)  # type: ignore[arg-type]  # no function is called
     try:
         return convert(value, type_)
     except ConversionError as error:

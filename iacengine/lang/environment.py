@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from iacengine.lang.functions.context import FunctionContext
-from iacengine.lang.references import Subject
+from iacengine.lang.references import Reference, Subject
 from iacengine.lang.syntax import Node
 from iacengine.lang.values import Value
 
@@ -33,13 +33,25 @@ Run: TypeAlias = Callable[[Scope, Frame], Value]
 """A compiled expression. Raises ExpressionError."""
 
 
-class Environment:
-    """The names an expression can see besides those of its scope, and the slots handed out so far.
+class _Found:
+    """What all environments of one expression share."""
 
-    With `plain` every other name is looked up by itself, as in template files, not as a reference.
+    __slots__ = ("calls", "references", "slots")
+
+    def __init__(self) -> None:
+        self.slots = 0
+        self.calls = 0
+        self.references: list[Reference] = []
+
+
+class Environment:
+    """The names an expression can see besides those of its scope, and what compiling it found so far.
+
+    `references` are in the order written; `calls` counts function calls. With `plain` every other name is looked up by
+    itself, as in template files, not as a reference.
     """
 
-    __slots__ = ("_compile", "_slots", "item", "names", "plain")
+    __slots__ = ("_compile", "_found", "item", "names", "plain")
 
     def __init__(
         self,
@@ -48,10 +60,10 @@ class Environment:
         plain: bool = False,
         names: dict[str, int] | None = None,
         item: int = -1,
-        slots: list[int] | None = None,
+        found: _Found | None = None,
     ) -> None:
         self._compile = compile_
-        self._slots = [0] if slots is None else slots
+        self._found = _Found() if found is None else found
         self.plain = plain
         self.names = names or {}
         self.item = item
@@ -59,21 +71,33 @@ class Environment:
     @property
     def size(self) -> int:
         """How many slots a frame needs."""
-        return self._slots[0]
+        return self._found.slots
+
+    @property
+    def references(self) -> list[Reference]:
+        return self._found.references
+
+    @property
+    def calls(self) -> int:
+        return self._found.calls
 
     def compile(self, node: Node) -> Run:
         return self._compile(node, self)
 
     def slot(self) -> int:
         """A slot no other name uses."""
-        self._slots[0] += 1
-        return self._slots[0] - 1
+        self._found.slots += 1
+        return self._found.slots - 1
+
+    def called(self) -> None:
+        """Count a function call."""
+        self._found.calls += 1
 
     def binding(self, names: dict[str, int]) -> Environment:
         """The environment inside a `for`, which sees its variables."""
         inner = {**self.names, **names}
-        return Environment(self._compile, plain=self.plain, names=inner, item=self.item, slots=self._slots)
+        return Environment(self._compile, plain=self.plain, names=inner, item=self.item, found=self._found)
 
     def looking_at(self, item: int) -> Environment:
         """The environment inside a splat, whose current item is in the slot."""
-        return Environment(self._compile, plain=self.plain, names=self.names, item=item, slots=self._slots)
+        return Environment(self._compile, plain=self.plain, names=self.names, item=item, found=self._found)

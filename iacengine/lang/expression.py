@@ -12,15 +12,14 @@ from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.environment import Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, Span, join
 from iacengine.lang.parser import parse_expression as read_expression
-from iacengine.lang.references import Index, Reference, Subject, find_references, subject_size
-from iacengine.lang.syntax import Call, Node
+from iacengine.lang.references import Index, Reference, Subject, subject_size
+from iacengine.lang.syntax import Node
 from iacengine.lang.template import parse_template as read_template
 from iacengine.lang.text import nfc
 from iacengine.lang.traversal import attribute_of, element_of
 from iacengine.lang.types import STRING
 from iacengine.lang.typetext import describe
 from iacengine.lang.values import UNKNOWN, Marked, Unknown, Value, from_python, is_null, mark
-from iacengine.lang.walk import contains
 
 __all__ = ["Expression", "ExpressionError", "Reference", "Scope", "parse_expression", "parse_json", "parse_template"]
 
@@ -123,12 +122,10 @@ def parse_expression(text: str) -> Expression:
 def _build(read: Any, text: str) -> Expression:
     try:
         node: Node = read(text)
-        run, size = compile_expression(node)
-        references = find_references(node)
-        constant = not references and not contains(node, Call)
+        run, found = compile_expression(node)
     except RecursionError:
         raise _too_deep() from None
-    return Expression(run, size, references, constant=constant)
+    return Expression(run, found.size, tuple(found.references), constant=not found.references and not found.calls)
 
 
 def _constant(value: Value) -> Expression:

@@ -30,6 +30,13 @@ class Token(NamedTuple):
     value: str | bool | None = None
 
 
+_new = tuple.__new__  # several times faster than calling the class
+
+
+def _token(kind: str, start: int, end: int, value: str | bool | None = None) -> Token:
+    return _new(Token, (kind, start, end, value))
+
+
 _MAIN = re.compile(
     r"""[ \t]+
     |(?P<name>[A-Za-z_\u0080-\U0010ffff][\w\-\u0080-\U0010ffff]*)
@@ -82,7 +89,7 @@ class _Lexer:
         self.brackets: list[str] = []
 
     def add(self, kind: str, start: int, end: int, value: str | bool | None = None) -> None:
-        self.tokens.append(Token(kind, start, end, value))
+        self.tokens.append(_token(kind, start, end, value))
 
     # --- expressions ------------------------------------------------------------------------------------------------
 
@@ -113,26 +120,26 @@ class _Lexer:
                 elif symbol in ("}", "~}"):
                     if self._close_brace(depth) and inside_template:
                         brackets.pop()
-                        tokens.append(Token("sequence end", start, end, symbol == "~}"))
+                        tokens.append(_token("sequence end", start, end, symbol == "~}"))
                         return
                     if symbol == "~}":
-                        tokens.append(Token("invalid", start, end, 'The sequence "~}" only ends a template sequence.'))
+                        tokens.append(_token("invalid", start, end, 'The sequence "~}" only ends a template sequence.'))
                         continue
                 elif symbol == '"':
-                    tokens.append(Token("quote", start, end))
+                    tokens.append(_token("quote", start, end))
                     self.read_text("quoted")
                     continue
-                tokens.append(Token(symbol, start, end))
+                tokens.append(_token(symbol, start, end))
             elif kind == "name":
                 self._read_name(match.group(), start)
             elif kind == "newline":
                 if brackets[-1] == "{" and text[end - 1] == "\n":
-                    tokens.append(Token("newline", start, end))
+                    tokens.append(_token("newline", start, end))
             elif kind == "number":
-                tokens.append(Token("number", start, end, match.group()))
+                tokens.append(_token("number", start, end, match.group()))
             else:
                 flush = match.group("flush") == "-"
-                tokens.append(Token("heredoc", start, end, flush))
+                tokens.append(_token("heredoc", start, end, flush))
                 self.read_text("heredoc", match.group("heredoc"))
 
     def _close_brace(self, depth: int) -> bool:

@@ -40,8 +40,8 @@ class _Loop:
         self.key_slot = environment.slot() if node.key is not None else -1
         names = {} if node.key is None else {node.key: self.key_slot}
         inner = environment.binding({**names, node.value: self.value_slot})
-        self.result = inner.compile(node.result)
         self.result_key = None if node.result_key is None else inner.compile(node.result_key)
+        self.result = inner.compile(node.result)
         self.condition = None if node.condition is None else inner.compile(node.condition)
         self.group = node.group
         self.spans: dict[str, Span] = {

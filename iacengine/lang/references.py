@@ -150,11 +150,6 @@ def static_step(step: Attribute | IndexNode) -> Step | None:
     return None
 
 
-def find_references(node: Node) -> tuple[Reference, ...]:
-    """Every reference of an expression, in the order written. Raises ExpressionError for malformed ones."""
-    return tuple([_reference(root, steps) for root, steps in free_roots(node)])
-
-
 def free_roots(
     node: Node, bound: frozenset[str] = frozenset()
 ) -> Iterator[tuple[Variable, list[Attribute | IndexNode]]]:
@@ -187,7 +182,11 @@ def free_roots(
                 yield from free_roots(child, bound)
 
 
-def _reference(root: Variable, steps: list[Attribute | IndexNode]) -> Reference:
+def reference_of(root: Variable, steps: list[Attribute | IndexNode]) -> tuple[Reference, int, Span]:
+    """The reference that a name and its steps make, how many steps the subject takes, and the subject's own span.
+
+    Raises ExpressionError for what cannot be a reference.
+    """
     subject, used = resolve(root, steps)
     remaining: list[Step] = []
     end = root.span[1] if used == 0 else steps[used - 1].span[1]
@@ -197,4 +196,5 @@ def _reference(root: Variable, steps: list[Attribute | IndexNode]) -> Reference:
             break
         remaining.append(static)
         end = step.span[1]
-    return Reference(subject, tuple(remaining), (root.span[0], end))
+    subject_end = root.span[1] if used == 0 else steps[used - 1].span[1]
+    return Reference(subject, tuple(remaining), (root.span[0], end)), used, (root.span[0], subject_end)

@@ -59,8 +59,8 @@ def render_template(text: str, variables: Mapping[str, Value], name: str, contex
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> tuple[Run, int, tuple[tuple[str, Span], ...]]:
     node = parse_template(text)
-    run, size = compile_expression(node, plain=True)
-    return run, size, tuple([(root.name, root.span) for root, _ in free_roots(node)])
+    run, found = compile_expression(node, plain=True)
+    return run, found.size, tuple([(root.name, root.span) for root, _ in free_roots(node)])
 
 
 def _missing(used: str, variables: Mapping[str, Value], name: str, text: str, span: Span) -> FunctionError:
