@@ -95,8 +95,8 @@ def explain(
 ) -> Diagnostic:
     """An error of an expression as a diagnostic; the expression stands at `path` below the origin."""
     inside = (*path, *expression_error.path)
-    range_, snippet = locate(origin, inside, expression_error.span)
-    known = tuple(values) or tuple(getattr(expression_error, "values", ()))
+    range_, snippet = locate(origin, inside, expression_error.span, key=expression_error.key_of)
+    known = tuple(values) or expression_error.values
     if known:
         snippet = Snippet(snippet.line, snippet.context, known)
     return Diagnostic(
