@@ -6,6 +6,7 @@ all entries of the round in one flush (what just ended, what is about to begin),
 
 from __future__ import annotations
 
+import _thread
 import queue
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from iacengine.addresses import ResourceInstance, parse_provider_reference
+from iacengine.apply.interruption import heeding_interrupts
 from iacengine.apply.operations import (
     Task,
     answer_problems,
@@ -43,7 +45,7 @@ _LOCAL_ROUND = 256
 """How many calls a round may hold whose provider answers without I/O: they cost nothing but the flush."""
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error of anyone's
+class Interrupted(BaseException):
     """The user asked twice to stop: running calls were left alone, the journal tells of them."""
 
 
@@ -104,19 +106,25 @@ class Executor:
     def run(self) -> None:
         """Execute every step that can be. Raises Interrupted when told twice to stop."""
         try:
-            while True:
-                self._round()
-                if not self._running:
-                    if not self._ready or self.progress.interrupted:
-                        break
-                    continue
-                self._collect()
+            with heeding_interrupts(self.interrupt):
+                self._run()
+        except Interrupted:
+            self.providers.abandon()
+            raise
         finally:
             self._flush()
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
         if self.progress.interrupted:
             self._skip_rest()
+
+    def _run(self) -> None:
+        while True:
+            self._round()
+            if self._running:
+                self._collect()
+            elif not self._ready or self.progress.interrupted:
+                return
 
     def _round(self) -> None:
         """Start what is ready, up to the parallelism; write the journal once, before the first call."""
@@ -184,10 +192,9 @@ class Executor:
     def interrupt(self) -> None:
         """Stop starting steps; the second time give up waiting for those that run."""
         if self.progress.interrupted:
-            self._flush()
             raise Interrupted
         self.progress.interrupted = True
-        self.providers.stop()
+        _thread.start_new_thread(self.providers.stop, ())  # it may take locks that this thread holds just now
 
     # --- before a step ---------------------------------------------------------------------------------------------
 

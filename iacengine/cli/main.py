@@ -46,7 +46,12 @@ def root(ctx: click.Context, chdir: str | None, no_color: bool) -> None:
 
 def main() -> None:
     """Run the command line of this process and exit."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == exits.INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a provider's call may still be running in a thread, which Python would wait for
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

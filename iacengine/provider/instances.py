@@ -89,9 +89,13 @@ class Providers:
         return found
 
     def stop(self) -> None:
-        """Ask every running operation to end soon."""
-        for provider in self._made:
+        """Ask every running operation to end soon. May be called from another thread."""
+        for provider in tuple(self._made):
             provider.stop()
+
+    def abandon(self) -> None:
+        """Leave every provider as it is: calls that nobody waits for may still be running, and `close` would wait."""
+        self._made.clear()
 
     def close(self) -> None:
         """Close every provider, the last made first."""
