@@ -21,13 +21,15 @@ from iacengine.lang.expression import Expression, parse_json, parse_template
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.references import Reference, Subject
 from iacengine.lang.text import number_text, parse_number
-from iacengine.lang.types import type_to_json
+from iacengine.lang.types import type_to_json, without_optional
 from iacengine.lang.values import (
+    UNKNOWN,
     ListValue,
     MapValue,
     Marked,
     Null,
     SetValue,
+    Unknown,
     Value,
     from_python,
     type_of,
@@ -85,7 +87,25 @@ def _evaluate(request: Mapping[str, Any], functions: FunctionContext) -> Value:
     for reference in expression.references:
         if reference.subject not in names:
             raise _undeclared(reference, names)
+    if expression.references:
+        # as Terraform validates a configuration: before the values of its variables are known
+        expression.evaluate(_Scope(_unknown(names, request.get("vars") or {}), functions))
     return expression.evaluate(_Scope(names, functions))
+
+
+def _unknown(names: Mapping[Subject, Value], variables: Mapping[str, Any]) -> dict[Subject, Value]:
+    """The same names with nothing known of their values but the types that constrain them."""
+    types = variables.get("types") or {}
+    hidden: dict[Subject, Value] = {}
+    for subject, value in names.items():
+        root, name = subject
+        if root == "path":
+            hidden[subject] = value
+        elif root == "var" and name in types:
+            hidden[subject] = Unknown(without_optional(parse_type_constraint(types[name]).type))
+        else:
+            hidden[subject] = UNKNOWN
+    return hidden
 
 
 def _parse(request: Mapping[str, Any]) -> Expression:
