@@ -26,7 +26,7 @@ from iacengine.schema.values import mark_with_paths
 from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
-    from iacengine.plan.planner import Walk
+    from iacengine.plan.walk import Walk
 
 
 def visit_data(
@@ -67,14 +67,16 @@ def _visit_instance(
         return
     provider = walk.providers.configured(reference)
 
-    def finish() -> None:
-        value = read_data(provider, address, block, schema, config)
+    def read() -> Value:
+        return read_data(provider, address, block, schema, config)
+
+    def finish(value: Value) -> None:
         marked = mark_with_paths(value, marks)
         walk.working.set_object(address, marked)
         attributes, paths = stored_value(marked, schema.block)
-        before = walk.state.current(address)
+        before = walk.stored.state.current(address)
         if before is None or before.attributes != attributes or before.sensitive_paths != paths:
-            walk.state_changes[(address, "")] = ResourceObject(
+            walk.stored.changes[(address, "")] = ResourceObject(
                 address, str(reference), attributes, schema.version, paths, dependencies=walk.dependencies.of(node)
             )
         if block.lifecycle.postconditions:
@@ -82,9 +84,9 @@ def _visit_instance(
             walk.checks.conditions(block.lifecycle.postconditions, inner, "Resource postcondition failed", address)
 
     if getattr(provider, "is_local", False):
-        finish()
+        finish(read())
     else:
-        walk.read_later(node, finish)
+        walk.read_later(node, read, finish)
 
 
 def read_data(
@@ -125,7 +127,7 @@ def _defer(
     reason: Reason,
 ) -> None:
     after = mark_with_paths(unknown_of_config(schema.block, config), marks)
-    before = walk.state.current(address)
+    before = walk.stored.state.current(address)
     walk.changing.add(node)
     walk.changes[(address, "")] = Change(
         address=address,

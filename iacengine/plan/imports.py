@@ -26,7 +26,7 @@ from iacengine.schema import Schema
 from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
-    from iacengine.plan.planner import Walk
+    from iacengine.plan.walk import Walk
 
 
 class Imports:
@@ -88,7 +88,7 @@ class Imports:
                     paths,
                     response.private if response.private is not None else first.private,
                 )
-                self._walk.state_changes[stored.key] = stored
+                self._walk.stored.changes[stored.key] = stored
                 return open_stored(stored, schema, provider)
         raise _refuse(
             block.origin.at("id"),

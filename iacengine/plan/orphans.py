@@ -11,30 +11,15 @@ from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.managed import forbidden_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import PriorObject
-from iacengine.plan.refresh import Refreshed
 from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
-    from iacengine.plan.planner import Walk
-
-
-def drift_change(result: Refreshed) -> Change:
-    """What changed outside: the object as stored, and as it is."""
-    stored, now = result.before.stored, result.now
-    return Change(
-        address=stored.address,
-        provider=stored.provider,
-        action=Action.DELETE if now is None else Action.UPDATE,
-        before=result.before.marked,
-        after=now.marked if now is not None else None,
-        deposed=stored.deposed,
-        prior=stored,
-    )
+    from iacengine.plan.walk import Walk
 
 
 def plan_orphans(walk: Walk) -> None:
     """Plan the end of every stored object that no block wants. Nothing else is decided after this."""
-    for found in sorted(walk.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
+    for found in sorted(walk.stored.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
         try:
             _plan_orphan(walk, found)
         except DiagnosticsError as problem:
@@ -50,7 +35,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
     if not walk.selection.has_stored(address, node):
         return
     if address.resource.mode is not Mode.MANAGED:
-        walk.state_changes[found.key] = None
+        walk.stored.changes[found.key] = None
         return
     prior = _prior(walk, found)
     if prior is None:
@@ -117,10 +102,7 @@ def _prior(walk: Walk, found: ResourceObject) -> PriorObject | None:
                 address=str(found.address),
             )
         )
-    if walk.refresh.result(found.key) is None:
-        walk.refresh.start(reference, [found], read=walk.options.refresh)
-    result = walk.refreshed(found)
-    return result.now if result is not None else None
+    return walk.stored.now(found, reference)
 
 
 def _removed(walk: Walk, address: ResourceInstance) -> Removed | None:

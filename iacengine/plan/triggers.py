@@ -17,7 +17,7 @@ from iacengine.plan.model import Action, Change
 from iacengine.schema.values import get_path
 
 if TYPE_CHECKING:
-    from iacengine.plan.planner import Walk
+    from iacengine.plan.walk import Walk
 
 
 def triggered(walk: Walk, block: ResourceBlock, scope: AnyScope, address: ResourceInstance) -> bool:
