@@ -185,6 +185,8 @@ class Stack:
         if not path.exists():
             return {}
         with closing(sqlite3.connect(path)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchall():
+                return {}  # just being made
             rows = connection.execute("SELECT id, attributes FROM objects ORDER BY id").fetchall()
         return {id_: json.loads(attributes) for id_, attributes in rows}
 
