@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import Mode, ModulePath, parse_target
+from iacengine.config.cache import ParseCache
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, Module, ProviderName, Variable
 from iacengine.config.provider_names import resolve_provider
@@ -92,7 +93,9 @@ class Engine:
 def open_stack(path: str = ".", *, state_path: str | None = None) -> Engine:
     """Load a stack (a directory or one file) and find its state."""
     findings = Findings()
-    configuration = load(path, findings=findings)
+    directory = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120 - text in, text out
+    cache = ParseCache(os.path.join(directory, ".iac", "cache"))  # noqa: PTH118
+    configuration = load(path, cache=cache, findings=findings)
     return Engine(configuration, find_backend(configuration, path, state_path), path, findings.all)
 
 
@@ -134,9 +137,9 @@ def validate(engine: Engine) -> tuple[Diagnostic, ...]:
     """Check the configuration against the schemas of its providers. Raises with every error found; gives warnings."""
     providers = _providers(engine, DEFAULT_PARALLELISM)
     try:
-        _check(engine, providers)
+        warnings = _check(engine, providers)
         _build_graph(engine.configuration)
-        return engine.warnings
+        return (*engine.warnings, *warnings)
     finally:
         providers.close()
 
@@ -154,40 +157,82 @@ def missing_variables(engine: Engine, variables: VariableSources) -> tuple[Varia
 # --- planning and applying -------------------------------------------------------------------------------------------
 
 
-def plan(engine: Engine, options: PlanOptions, variables: VariableSources, listener: Listener = ignore) -> Plan:
-    """Plan under the lock, after settling what an interrupted run left."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """One hold of the state: its lock (None: not locked) and the providers of the run, from plan to apply."""
+
+    lock: StateLock | None
+    providers: Providers
+
+
+@contextmanager
+def session(
+    engine: Engine,
+    command: str,
+    *,
+    parallelism: int = DEFAULT_PARALLELISM,
+    lock: bool = True,
+    lock_timeout: float = 0.0,
+) -> Iterator[Session]:
+    """Take the lock, and release it and the providers in the end. Raises LockHeldError when somebody else has it."""
+    held = engine.backend.lock(lock_claim(command), lock_timeout) if lock else None
+    providers = _providers(engine, parallelism)
+    try:
+        yield Session(held, providers)
+    finally:
+        providers.close()
+        if held is not None:
+            held.release()
+
+
+def plan(
+    engine: Engine,
+    options: PlanOptions,
+    variables: VariableSources,
+    listener: Listener = ignore,
+    *,
+    held: Session | None = None,
+) -> Plan:
+    """Plan, after settling what an interrupted run left; under the lock that is held, or one of its own."""
+    if held is not None:
+        return _plan(engine, options, variables, listener, held)
+    with session(
+        engine, "iac plan", parallelism=options.parallelism, lock=options.lock, lock_timeout=options.lock_timeout
+    ) as own:
+        return _plan(engine, options, variables, listener, own)
+
+
+def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, listener: Listener, held: Session) -> Plan:
     from iacengine.plan.options import PlanRequestOptions  # lazy: verbs that only read state plan nothing
     from iacengine.plan.planner import make_plan
 
-    providers = _providers(engine, options.parallelism)
-    try:
-        _check(engine, providers)
-        values = root_variables(engine, variables)
-        request = PlanRequestOptions(
-            mode=options.mode,
-            targets=tuple(map(parse_target, options.targets)),
-            excludes=tuple(map(parse_target, options.excludes)),
-            replace=tuple(map(parse_target, options.replace)),
-            refresh=options.refresh,
-            on_failure=options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE,
-            timestamp=_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-            parallelism=options.parallelism,
-        )
-        with _locked(engine, "iac plan", options.lock_timeout, lock=options.lock) as lock:
-            stored = _settled_state(engine, providers, values, lock, listener)
-            return make_plan(
-                engine.configuration,
-                stored,
-                stored.lineage if stored is not None else _new_lineage(),
-                providers,
-                values,
-                _functions(request.timestamp),
-                source_address,
-                request,
-                listener,
-            )
-    finally:
-        providers.close()
+    findings = Findings()
+    findings.extend(engine.warnings)
+    findings.extend(_check(engine, held.providers))
+    values = root_variables(engine, variables, findings)
+    request = PlanRequestOptions(
+        mode=options.mode,
+        targets=tuple(map(parse_target, options.targets)),
+        excludes=tuple(map(parse_target, options.excludes)),
+        replace=tuple(map(parse_target, options.replace)),
+        refresh=options.refresh,
+        on_failure=options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE,
+        timestamp=_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        parallelism=options.parallelism,
+    )
+    stored = _settled_state(engine, held.providers, values, held.lock, listener)
+    made = make_plan(
+        engine.configuration,
+        stored,
+        stored.lineage if stored is not None else _new_lineage(),
+        held.providers,
+        values,
+        _functions(request.timestamp),
+        source_address,
+        request,
+        listener,
+    )
+    return replace(made, diagnostics=tuple(dict.fromkeys((*findings.all, *made.diagnostics))))
 
 
 def apply(
@@ -198,29 +243,43 @@ def apply(
     lock_timeout: float = 0.0,
     listener: Listener = ignore,
     command: str = "iac apply",
+    held: Session | None = None,
 ) -> Outcome:
-    """Apply a plan under the lock. Raises when the plan is stale; failures of steps are in the outcome."""
+    """Apply a plan, under the lock that is held, or one of its own.
+
+    Raises when the plan is stale; failures of steps are in the outcome.
+    """
+    if held is not None and held.lock is not None:
+        return _apply(engine, plan, parallelism, listener, command, held.lock, held.providers)
+    with session(engine, command, parallelism=parallelism, lock_timeout=lock_timeout) as own:
+        assert own.lock is not None, "a session of our own is locked"
+        return _apply(engine, plan, parallelism, listener, command, own.lock, own.providers)
+
+
+def _apply(
+    engine: Engine,
+    plan: Plan,
+    parallelism: int,
+    listener: Listener,
+    command: str,
+    lock: StateLock,
+    providers: Providers,
+) -> Outcome:
     from iacengine.apply.run import apply_plan, refuse_stale  # lazy: planning needs none of it
 
-    providers = _providers(engine, parallelism)
-    try:
-        with _locked(engine, command, lock_timeout) as lock:
-            assert lock is not None
-            if engine.backend.read_journal():
-                refuse_stale(plan, _settled_state(engine, providers, plan.variables, lock, listener))
-            return apply_plan(
-                plan,
-                engine.backend,
-                lock,
-                providers,
-                _functions(plan.timestamp),
-                source_address,
-                parallelism,
-                listener,
-                command=command,
-            )
-    finally:
-        providers.close()
+    if engine.backend.read_journal():
+        refuse_stale(plan, _settled_state(engine, providers, plan.variables, lock, listener))
+    return apply_plan(
+        plan,
+        engine.backend,
+        lock,
+        providers,
+        _functions(plan.timestamp),
+        source_address,
+        parallelism,
+        listener,
+        command=command,
+    )
 
 
 def save_plan(plan: Plan, path: str, stack_path: str = ".") -> None:
@@ -294,9 +353,8 @@ def _settle(
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def root_variables(engine: Engine, sources: VariableSources) -> dict[str, Value]:
+def root_variables(engine: Engine, sources: VariableSources, findings: Findings) -> dict[str, Value]:
     """The values of the root module's variables. Raises with everything that is missing or does not fit."""
-    findings = Findings()
     values, missing = _collect(engine, sources, findings)
     findings.extend(missing_variable(variable) for variable in missing)
     findings.raise_errors()
@@ -318,11 +376,12 @@ def _collect(
     return dict(found.values), found.missing
 
 
-def _check(engine: Engine, providers: Providers) -> None:
-    """Static checks, attributes and types by the providers' schemas."""
+def _check(engine: Engine, providers: Providers) -> tuple[Diagnostic, ...]:
+    """Static checks, attributes and types by the providers' schemas; the warnings. Raises with every error."""
     findings = Findings()
     findings.extend(check_configuration(engine.configuration, _schemas(engine.configuration, providers)))
     findings.raise_errors()
+    return findings.all
 
 
 def _schemas(configuration: Configuration, providers: Providers) -> Callable[[Mode, str, Module], Schema | None]:
@@ -352,18 +411,6 @@ def _build_graph(configuration: Configuration) -> ConfigGraph:
     from iacengine.graph.build import build_graph  # lazy: networkx is not needed to read state
 
     return build_graph(configuration)
-
-
-@contextmanager
-def _locked(engine: Engine, command: str, timeout: float, *, lock: bool = True) -> Iterator[StateLock | None]:
-    if not lock:
-        yield None
-        return
-    held = engine.backend.lock(lock_claim(command), timeout)
-    try:
-        yield held
-    finally:
-        held.release()
 
 
 def _providers(engine: Engine, parallelism: int) -> Providers:

@@ -81,7 +81,7 @@ def open_stack(request: Request) -> engine.Engine:
     return engine.open_stack(request.path, state_path=request.state)
 
 
-def make_plan(operation: Operation, stack: engine.Engine) -> Plan:
+def make_plan(operation: Operation, stack: engine.Engine, held: engine.Session | None = None) -> Plan:
     """Ask for missing variables and plan."""
     request = operation.request
     options = engine.PlanOptions(
@@ -97,7 +97,7 @@ def make_plan(operation: Operation, stack: engine.Engine) -> Plan:
     )
     sources = variable_sources(stack, request, operation.terminal)
     with listening(operation.terminal, operation.ui) as listener:
-        return engine.plan(stack, options, sources, listener)
+        return engine.plan(stack, options, sources, listener, held=held)
 
 
 def show_plan(operation: Operation, plan: Plan) -> None:
@@ -124,12 +124,20 @@ def warn(operation: Operation, plan: Plan) -> None:
 
 
 def plan_and_apply(operation: Operation) -> int:
-    """Plan a stack, ask, and apply."""
+    """Plan a stack, ask, and apply; all under one lock, so that nobody changes the state in between."""
     request = operation.request
     if operation.ui is not None and not request.auto_approve:
         raise _approval_impossible("--json is used")
     stack = open_stack(request)
-    plan = make_plan(operation, stack)
+    with engine.session(
+        stack, f"iac {operation.verb}", parallelism=request.parallelism, lock_timeout=request.lock_timeout
+    ) as held:
+        return _plan_and_apply(operation, stack, held)
+
+
+def _plan_and_apply(operation: Operation, stack: engine.Engine, held: engine.Session) -> int:
+    request = operation.request
+    plan = make_plan(operation, stack, held)
     show_plan(operation, plan)
     if not plan.applyable:
         if operation.ui is None:
@@ -142,10 +150,10 @@ def plan_and_apply(operation: Operation) -> int:
         if not approve(_question(plan.mode, str(stack.configuration.directory)), operation.terminal):
             operation.say(f"\nNot approved: {operation.verb} was not started, and nothing was changed.")
             return exits.ERROR
-    return carry_out(operation, stack, plan)
+    return carry_out(operation, stack, plan, held)
 
 
-def carry_out(operation: Operation, stack: engine.Engine, plan: Plan) -> int:
+def carry_out(operation: Operation, stack: engine.Engine, plan: Plan, held: engine.Session | None = None) -> int:
     """Apply a plan that is approved; the exit code."""
     request = operation.request
     operation.say()
@@ -158,6 +166,7 @@ def carry_out(operation: Operation, stack: engine.Engine, plan: Plan) -> int:
             lock_timeout=request.lock_timeout,
             listener=listener,
             command=f"iac {operation.verb}",
+            held=held,
         )
     return _conclude(operation, outcome, plan.mode, dict(outcome.state.outputs))
 

@@ -19,6 +19,7 @@ from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.version import VERSION
+from iacengine.lang.values import EPHEMERAL, has_mark
 from iacengine.plan.model import (
     Action,
     Change,
@@ -119,7 +120,10 @@ def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
             for change in plan.outputs.values()
         ],
         "state_changes": changes_to_json(plan.state_changes),
-        "variables": {name: encode_value(value) for name, value in plan.variables.items()},
+        # Ephemeral values are never written: whoever applies the plan gives them again.
+        "variables": {
+            name: encode_value(value) for name, value in plan.variables.items() if not has_mark(value, EPHEMERAL)
+        },
         "modules": [
             [str(parent), name, expansion.kind, list(expansion.keys)]
             for (parent, name), expansion in plan.modules.items()
