@@ -156,13 +156,14 @@ def attributes_of(session: Session, spec: ResourceSpec, prior: Plain, observatio
     Raises ApiError when an attribute needs a call that fails.
     """
     attributes: Plain = {"id": prior["id"]}
+    fresh = is_fresh(spec, prior)
     for name, described in spec.fields.items():
-        attributes[name] = _attribute(described, prior.get(name), observation)
+        attributes[name] = _attribute(described, prior.get(name), observation, fresh=fresh)
     for name, nested in spec.blocks.items():
         if nested.read is not None:
             attributes[name] = [_block(nested, item) for item in dig(observation, nested.read) or ()]
         else:
-            attributes[name] = prior.get(name)
+            attributes[name] = prior.get(name) if nested.supported else []
     if spec.tags is not None:
         found = tags.read_tags(spec.tags, observation)
         attributes["tags"], attributes["tags_all"] = tags.shown(session.settings, found, prior.get("tags"))
@@ -176,24 +177,31 @@ def attributes_of(session: Session, spec: ResourceSpec, prior: Plain, observatio
     return attributes
 
 
-def _attribute(described: Field, prior: Any, observation: Mapping[str, Any]) -> Any:
+def is_fresh(spec: ResourceSpec, prior: Plain) -> bool:
+    """True for an object of which nothing is known yet that only AWS can tell: a new or an imported one."""
+    told = [name for name, described in spec.fields.items() if described.computed and not described.optional]
+    told = told or [name for name, described in spec.fields.items() if described.read is not None]
+    return all(prior.get(name) is None for name in told)
+
+
+def _attribute(described: Field, prior: Any, observation: Mapping[str, Any], *, fresh: bool) -> Any:
     if described.read is None:
-        if prior is None and described.computed:
+        if prior is None and described.computed and fresh:
             return zero(described.type)
         return described.default if prior is None else prior
     value = from_api(described.type, dig(observation, described.read))
     if described.json is not None and same_document(described.json, prior, value):
         return prior
-    return as_written(described, prior, value)
+    return as_written(described, prior, value, fresh=fresh)
 
 
-def as_written(described: Field, prior: Any, value: Any) -> Any:
+def as_written(described: Field, prior: Any, value: Any, *, fresh: bool) -> Any:
     """A value of the API in the way it was written before: nothing and null are the same to most of its calls.
 
     An attribute that only a configuration sets is null when there is nothing; one that is computed is empty.
     """
     if value is None or value == "" or value == [] or value == {}:
-        if prior is not None and is_zero(prior):
+        if is_implied(described, prior) and (prior is not None or not fresh):
             return prior
         nothing = described.default if described.default is not None else zero(described.type)
         return nothing if described.computed or described.default is not None else None
@@ -255,7 +263,7 @@ def from_api(type_: Type, value: Any) -> Any:
 
 
 def _block(nested: Nested, item: Any) -> Plain:
-    block: Plain = {name: _attribute(described, None, item) for name, described in nested.fields.items()}
+    block: Plain = {name: _attribute(described, None, item, fresh=True) for name, described in nested.fields.items()}
     for name, inner in nested.blocks.items():
         block[name] = [_block(inner, child) for child in dig(item, inner.read) or ()] if inner.read else []
     return block

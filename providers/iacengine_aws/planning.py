@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from iacengine.lang.types import STRING
-from iacengine.lang.values import MapValue, Unknown, Value, is_null, is_unknown, is_wholly_known, same, to_python
-from iacengine.provider.planning import plan_from_schema
+from iacengine.lang.values import MapValue, Unknown, Value, is_null, is_unknown, is_wholly_known, same
+from iacengine.provider.planning import plan_from_schema, replace_paths
 from iacengine.provider.protocol import PlanRequest, PlanResponse
 from iacengine.schema import Schema
 from iacengine.schema.values import encode_type
+from iacengine_aws.block_plans import implied, plan_blocks
 from iacengine_aws.documents import same_document
-from iacengine_aws.observation import is_implied
 from iacengine_aws.settings import Settings
 from iacengine_aws.spec import TAGS, TEXT_MAP, Field, ResourceSpec
 from iacengine_aws.tags import merged
@@ -36,9 +35,11 @@ def plan_resource(spec: ResourceSpec, schema: Schema, settings: Settings, reques
         _unset(spec, request.config, planned)
     if spec.tags is not None:
         planned["tags_all"] = planned_tags(settings, planned["tags"], None if prior is None else prior["tags_all"])
+    for name, nested in spec.blocks.items():
+        planned[name] = plan_blocks(nested, None if prior is None else prior[name], request.config[name], planned[name])
     if spec.hooks.plan is not None:
         planned = spec.hooks.plan(prior, request.config, planned)
-    return replace(response, planned=planned)
+    return replace(response, planned=planned, requires_replace=replace_paths(schema.block, prior, planned))
 
 
 def _kept(spec: ResourceSpec, prior: Mapping[str, Value], config: Mapping[str, Value], proposed: Value) -> Value:
@@ -50,11 +51,11 @@ def _kept(spec: ResourceSpec, prior: Mapping[str, Value], config: Mapping[str, V
             if described.computed:
                 kept[name] = before
             elif described.only_configured:
-                kept[name] = before if _is_implied(described, before) else None
+                kept[name] = before if implied(described, before) else None
         elif _means_the_same(spec, name, described, before, after):
             kept[name] = before
     if spec.tags is not None and is_null(config.get("tags")):
-        kept["tags"] = prior.get("tags") if _is_implied(TAGS, prior.get("tags")) else None
+        kept["tags"] = prior.get("tags") if implied(TAGS, prior.get("tags")) else None
     return kept
 
 
@@ -76,14 +77,6 @@ def _means_the_same(spec: ResourceSpec, name: str, described: Field, before: Val
     if described.json is not None:
         return same_document(described.json, before, after)
     return False
-
-
-def _is_implied(described: Field, value: Value) -> bool:
-    try:
-        plain: Any = to_python(value)
-    except ValueError:
-        return False
-    return is_implied(described, plain)
 
 
 def planned_tags(settings: Settings, own: Value, prior: Value) -> Value:

@@ -133,17 +133,16 @@ class Nested:
     read: str | None = None
     supported: bool = True
 
-    def nested_block(self) -> NestedBlock:
-        return NestedBlock(
-            self.nesting, block_of(self.fields, self.blocks), self.min_items, self.max_items, self.force_new
-        )
+    def nested_block(self, *, may_be_empty: bool = False) -> NestedBlock:
+        block = block_of(self.fields, self.blocks, may_be_empty=may_be_empty)
+        return NestedBlock(self.nesting, block, self.min_items, self.max_items, self.force_new)
 
 
 def block_of(fields: Mapping[str, Field], blocks: Mapping[str, Nested], *, may_be_empty: bool = False) -> Block:
     """The schema of the fields and blocks."""
     return Block(
         {name: described.attribute(may_be_empty=may_be_empty) for name, described in fields.items()},
-        {name: nested.nested_block() for name, nested in blocks.items()},
+        {name: nested.nested_block(may_be_empty=may_be_empty) for name, nested in blocks.items()},
     )
 
 

@@ -43,6 +43,7 @@ _BUSY = (
     Retry("ResourceInUseException", "being"),
 )
 _PROVISIONED = "PROVISIONED"
+_RECOVERY_DAYS = 35  # what DynamoDB keeps when nobody says how long
 
 # --- parameters -----------------------------------------------------------------------------------------------------
 
@@ -284,14 +285,16 @@ def _observe_options(attributes: Plain, observation: Plain) -> None:
     before = _first(attributes, "ttl")
     if on or before is not None:
         name = expiry.get("AttributeName") or (before or {}).get("attribute_name")
-        off = (before or {}).get("enabled") and False
-        attributes["ttl"] = [{"attribute_name": name, "enabled": True if on else off}]
+        attributes["ttl"] = [{"attribute_name": name, "enabled": on}] if name else []
     recovery = dig(observation, "Recovery.PointInTimeRecoveryDescription") or {}
     on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
     before = _first(attributes, "point_in_time_recovery")
-    if on or before is not None:
-        days = recovery.get("RecoveryPeriodInDays", 35) if on else (before or {}).get("recovery_period_in_days") or 0
+    said = before is not None and before.get("recovery_period_in_days") != 0  # Terraform's way to say: not configured
+    if on or said:
+        days = recovery.get("RecoveryPeriodInDays") or (before or {}).get("recovery_period_in_days") or _RECOVERY_DAYS
         attributes["point_in_time_recovery"] = [{"enabled": on, "recovery_period_in_days": days}]
+    else:
+        attributes["point_in_time_recovery"] = []
     encryption = dig(observation, "Table.SSEDescription") or {}
     on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
     if on or _first(attributes, "server_side_encryption") is not None:

@@ -33,11 +33,6 @@ _GONE = ("NoSuchEntity",)
 _PRINCIPAL = (Retry("MalformedPolicyDocument", "Invalid principal"), Retry("ConcurrentModification"))
 
 
-def _observe(session: Session, attributes: Plain, observation: Plain) -> Plain:
-    attributes["permissions_boundary"] = attributes["permissions_boundary"] or None
-    return attributes
-
-
 def _updated(session: Session, prior: Plain, wanted: Plain) -> None:
     if (prior.get("permissions_boundary") or None) == (wanted.get("permissions_boundary") or None):
         return
@@ -122,5 +117,5 @@ SPEC = ResourceSpec(
         tags=Get("list_role_tags", {"RoleName": "$id"}, into="tags", take="Tags", missing=(*_GONE, "AccessDenied")),
     ),
     find_notes="by the tag iacengine:token, which is set by the create call itself; looks at every role",
-    hooks=Hooks(observe=_observe, updated=_updated, deleting=_deleting),
+    hooks=Hooks(updated=_updated, deleting=_deleting),
 )

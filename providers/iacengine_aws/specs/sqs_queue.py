@@ -81,7 +81,7 @@ def _validate(config: Mapping[str, Value]) -> tuple[Diagnostic, ...]:
 def _parse_id(id_: str) -> Plain:
     if not re.fullmatch(r"https?://.+/\d{12}/[^/]+", id_):
         raise ValueError("the URL of the queue, as in https://sqs.eu-west-1.amazonaws.com/123456789012/name")
-    return {"url": id_}
+    return {}
 
 
 FIELDS: dict[str, Field] = {
