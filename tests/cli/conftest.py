@@ -231,7 +231,7 @@ def iac(tmp_path: Path) -> Iac:
         *arguments: str, cwd: Path | None = None, stdin: str = "", env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "IAC_"))}
-        clean = inherited | {"NO_COLOR": "1", "HOME": str(tmp_path), "COLUMNS": "100"}
+        clean = inherited | {"NO_COLOR": "1", "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "COLUMNS": "100"}
         return subprocess.run(
             [sys.executable, "-m", "iacengine.cli.main", *arguments],
             cwd=cwd or tmp_path,

@@ -31,7 +31,7 @@ def command(terminal: Terminal, /, **options: Any) -> int:
 
 def _apply_saved(operation: Any) -> int:
     from iacengine import engine  # lazy, as above
-    from iacengine.cli.operation import carry_out, warn
+    from iacengine.cli.operation import carry_out
     from iacengine.foundation.diagnostics import failure
 
     request = operation.request
@@ -45,8 +45,5 @@ def _apply_saved(operation: Any) -> int:
     path = plan.stack_path or plan.configuration.directory
     stack = engine.engine_of(plan.configuration, path, state_path=request.state)
     if operation.ui is not None:
-        operation.ui.planned_changes(plan)
-        operation.ui.diagnostics(plan.diagnostics)
-    else:
-        warn(operation, plan)
+        operation.ui.planned_changes(plan, effects_only=True)
     return carry_out(operation, stack, plan)

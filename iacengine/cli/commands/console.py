@@ -38,11 +38,12 @@ def command(
     from iacengine.cli.console import Console, console_scope
     from iacengine.cli.options import Request, require_assignments
     from iacengine.cli.variables import variable_sources
+    from iacengine.foundation.diagnostics import Findings
 
     require_assignments(variables)
     stack = engine.open_stack(path, state_path=state)
     request = Request(path=path, variables=variables, variable_files=variable_files, state=state)
-    values = engine.root_variables(stack, variable_sources(stack, request, terminal))
+    values = engine.root_variables(stack, variable_sources(stack, request, terminal), Findings())
     scope = console_scope(stack.configuration, values, engine.read_state(stack))
     console = Console(scope, terminal)
     failed = False

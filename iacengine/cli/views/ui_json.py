@@ -83,9 +83,10 @@ class UiLines:
             }
             self.line("outputs", f"Outputs: {len(outputs)}", outputs=outputs)
 
-    def planned_changes(self, plan: Plan) -> None:
+    def planned_changes(self, plan: Plan, *, effects_only: bool = False) -> None:
+        """The changes of a plan; `effects_only`: without moves and imports that change nothing, as when applying."""
         for change in plan.changes:
-            action = _ui_action(change)
+            action = phrases.UI_ACTION[change.action] if effects_only else _ui_action(change)
             if action == "noop" or (action == "delete" and change.address.resource.mode is Mode.DATA):
                 continue
             message = f"{change.address}: Plan to {action}"
@@ -139,8 +140,7 @@ class UiLines:
         if event.operation.value == "forget":
             return
         suffix = f" [id={event.id}]" if event.id and event.operation.value != "create" else ""
-        deposed = f" (deposed object {event.deposed})" if event.deposed else ""
-        message = f"{event.address}{deposed}: {phrases.STARTED[event.operation]}{suffix}"
+        message = f"{event.address}: {phrases.STARTED[event.operation]}{suffix}"
         id_ = {} if event.operation.value == "create" else _id(event.id)
         self.line("apply_start", message, hook=_hook(event) | id_)
 
@@ -149,8 +149,7 @@ class UiLines:
             return
         gone = event.operation.value == "delete"
         suffix = f" [id={event.id}]" if event.id and not gone else ""
-        deposed = f" (deposed object {event.deposed})" if event.deposed else ""
-        message = f"{event.address}{deposed}: {phrases.FINISHED[event.operation]} after {int(event.elapsed)}s{suffix}"
+        message = f"{event.address}: {phrases.FINISHED[event.operation]} after {int(event.elapsed)}s{suffix}"
         hook = _hook(event) | ({} if gone else _id(event.id)) | {"elapsed_seconds": int(event.elapsed)}
         self.line("apply_complete", message, hook=hook)
 

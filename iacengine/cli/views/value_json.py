@@ -39,9 +39,17 @@ ABSENT: Final = _Absent()
 """What `json_of` makes of a value that is unknown."""
 
 
+# Some readers of lines take these for an end of line; inside JSON they can only stand in strings.
+_LINE_ENDS = ((b"\xe2\x80\xa8", rb"\u2028"), (b"\xe2\x80\xa9", rb"\u2029"), (b"\xc2\x85", rb"\u0085"))
+
+
 def dumps(data: Any, *, indent: bool = False) -> bytes:
-    """JSON text of data that may hold what `json_of` made."""
-    return orjson.dumps(data, option=orjson.OPT_INDENT_2 if indent else 0)
+    """JSON text of data that may hold what `json_of` made; without `indent` it is one line for every reader."""
+    text = orjson.dumps(data, option=orjson.OPT_INDENT_2 if indent else 0)
+    for raw, escaped in _LINE_ENDS:
+        if raw in text:
+            text = text.replace(raw, escaped)
+    return text
 
 
 def exact_number(value: int | Fraction | float) -> Any:
