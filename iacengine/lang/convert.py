@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from iacengine.lang.mismatch import mismatch, missing_message
 from iacengine.lang.sets import make_set
 from iacengine.lang.text import number_text, parse_number
 from iacengine.lang.types import (
@@ -26,7 +27,6 @@ from iacengine.lang.types import (
     SetType,
     TupleType,
     Type,
-    friendly_name,
     has_dynamic,
     without_optional,
 )
@@ -356,7 +356,7 @@ def _to_object(value: Value, type_: ObjectType) -> Value:
         else:
             missing.append(name)
     if missing:
-        raise ConversionError(_missing_message(missing))
+        raise ConversionError(missing_message(missing))
     return converted
 
 
@@ -379,13 +379,6 @@ def _map_to_object(value: MapValue, type_: ObjectType) -> Value:
         else:
             raise ConversionError(f'map has no element for required attribute "{name}"')
     return converted
-
-
-def _missing_message(missing: Sequence[str]) -> str:
-    if len(missing) == 1:
-        return f'attribute "{missing[0]}" is required'
-    *first, last = [f'"{name}"' for name in missing]
-    return f"attributes {', '.join(first)} and {last} are required"
 
 
 def _to_tuple(value: Value, type_: TupleType) -> Value:
@@ -440,37 +433,3 @@ def _fill_dynamic(source: Type, target: Type) -> Type:
 
 def _unified(types: Sequence[Type]) -> Type:
     return unify(types, unsafe=True) or DYNAMIC
-
-
-def mismatch(found: Type, wanted: Type) -> str:
-    """Why a value of one type cannot be of the other, in words: `string required, but have tuple`."""
-    match wanted:
-        case ObjectType() if isinstance(found, ObjectType):
-            missing = [n for n in wanted.attributes if n not in found.attributes and n not in wanted.optional]
-            if missing:
-                return _missing_message(missing)
-            for name, child in wanted.attributes.items():
-                inner = found.attributes.get(name, child)
-                if inner != child and not can_convert(inner, child):
-                    return f'attribute "{name}": {mismatch(inner, child)}'
-        case ListType() | SetType() if isinstance(found, TupleType):
-            if wanted.element is DYNAMIC:
-                return f"all {wanted.kind} elements must have the same type"
-            for index, inner in enumerate(found.elements):
-                if inner != wanted.element and not can_convert(inner, wanted.element):
-                    return f"element {index}: {mismatch(inner, wanted.element)}"
-        case MapType() if isinstance(found, ObjectType):
-            if wanted.element is DYNAMIC:
-                return "all map elements must have the same type"
-            for name, inner in found.attributes.items():
-                if inner != wanted.element and not can_convert(inner, wanted.element):
-                    return f'element "{name}": {mismatch(inner, wanted.element)}'
-        case ListType() | SetType() if isinstance(found, ListType | SetType):
-            return f"incorrect {wanted.kind} element type: {mismatch(found.element, wanted.element)}"
-        case MapType() if isinstance(found, MapType):
-            return f"incorrect map element type: {mismatch(found.element, wanted.element)}"
-        case TupleType() if isinstance(found, TupleType) and len(found.elements) != len(wanted.elements):
-            return f"a tuple of {len(wanted.elements)} elements is required, but this one has {len(found.elements)}"
-        case _:
-            pass
-    return f"{friendly_name(wanted)} required, but have {friendly_name(found)}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.lang.compile import compile_expression
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.environment import Frame, Run, Scope
@@ -75,7 +76,7 @@ def _values(references: tuple[Reference, ...], scope: Scope) -> tuple[tuple[str,
                     value = element_of(value, step.key, reference.span)
                 else:
                     value = attribute_of(value, step, reference.span)
-        except ExpressionError:
+        except (ExpressionError, DiagnosticsError):
             continue
         shown[reference_text(reference)] = describe(value)
     return tuple(shown.items())

@@ -297,6 +297,11 @@ def _admits(type_: Type, value: Value) -> bool:
     return type_ == found
 
 
+def _entries(value: Value) -> dict[str, Value]:
+    entries: dict[str, Value] = value.items if isinstance(value, MapValue) else value
+    return entries
+
+
 def _foresees(unknown: Value, known: Value) -> bool:
     """True when nothing that is said of the one is untrue of the other."""
     if isinstance(unknown, Unknown):
@@ -316,7 +321,7 @@ def _foresees(unknown: Value, known: Value) -> bool:
             return True  # unknown elements of a set may turn out to be twins
         return len(known) == len(unknown) and all(map(_foresees, unknown, known))
     if isinstance(unknown, maps) and isinstance(known, maps):
-        a, b = (value if isinstance(value, dict) else value.items for value in (unknown, known))
+        a, b = _entries(unknown), _entries(known)
         return a.keys() == b.keys() and all(_foresees(a[key], b[key]) for key in a)
     if isinstance(unknown, primitives) and isinstance(known, primitives):
         # beside a branch of unknown type the chosen one is not converted yet
