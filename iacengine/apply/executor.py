@@ -28,6 +28,7 @@ from iacengine.apply.operations import (
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
+from iacengine.lang.values import is_wholly_known
 from iacengine.plan.data import read_data
 from iacengine.plan.events import Listener, StepFailed, StepFinished, StepSkipped, StepStarted
 from iacengine.plan.managed import evaluate_config
@@ -406,15 +407,26 @@ class Executor:
     def _fail(
         self, number: int, change: Change, diagnostics: tuple[Diagnostic, ...], elapsed: float, *, told: bool = True
     ) -> None:
-        """Note a failure; what awaits the step is skipped, everything else goes on."""
+        """Note a failure; what awaits the step is skipped, everything else goes on.
+
+        With `on_failure: continue` a failed update blocks nothing: what is there still stands, and dependents use it.
+        """
         self.findings.add(*diagnostics)
         self.progress.failed.append(change.address)
         operation = self.plan.steps[number].operation
         assert operation is not None
         if told:
             self.listener(StepFailed(number, operation, change.address, elapsed, diagnostics, change.deposed))
-        self._blocked[number] = str(change.address)
+        if self.plan.on_failure == "continue" and operation is Operation.UPDATE:
+            self._stand_as_before(change)
+        else:
+            self._blocked[number] = str(change.address)
         self._finish(number)
+
+    def _stand_as_before(self, change: Change) -> None:
+        """Dependents see the object that is there, not the one that was planned."""
+        if not is_wholly_known(self.values.object(change.address)):
+            self.values.set_object(change.address, change.before)
 
     def _skip(self, number: int, change: Change) -> None:
         operation = self.plan.steps[number].operation
