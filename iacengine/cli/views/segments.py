@@ -38,8 +38,17 @@ def plain(segments: Segments) -> str:
 
 
 def ansi(segments: Segments) -> str:
-    """The text with ANSI escape sequences."""
-    return "".join([f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style else text for text, style in segments])
+    """The text with ANSI escape sequences; a line's end stands after the reset."""
+    parts = []
+    for text, style in segments:
+        if not style:
+            parts.append(text)
+        elif text.endswith("\n"):
+            line = text.rstrip("\n")
+            parts.append(f"\x1b[{_CODES[style]}m{line}\x1b[0m{text[len(line) :]}")
+        else:
+            parts.append(f"\x1b[{_CODES[style]}m{text}\x1b[0m")
+    return "".join(parts)
 
 
 def styled(segments: Segments, *, color: bool) -> str:
