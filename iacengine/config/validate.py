@@ -30,9 +30,9 @@ from iacengine.config.refactoring_check import check_refactoring
 from iacengine.config.reference_check import PLAIN, ReferenceCheck, Surroundings
 from iacengine.config.repetition_check import count_problem, for_each_problem
 from iacengine.config.source import locate, mistake
-from iacengine.foundation.diagnostics import Diagnostic, Findings, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, warning
 from iacengine.lang.references import Index, Reference, Subject
-from iacengine.schema import Block
+from iacengine.schema import Block, Schema
 
 __all__ = ["Schemas", "validate"]
 
@@ -53,14 +53,33 @@ def validate(configuration: Configuration, schemas: Schemas = no_schemas) -> tup
     return findings.all
 
 
+def _asked(schemas: Schemas, module: Module, findings: Findings) -> Schemas:
+    """The schemas of a module's blocks, each asked for once. What cannot be had is told at its first block."""
+    found: dict[tuple[Mode, str], Schema | None] = {}
+    told: set[Diagnostic] = set()
+    checks = (check.data for check in module.checks.values() if check.data is not None)
+    for block in (*module.resources.values(), *checks):
+        key = (block.address.mode, block.address.type)
+        if key in found:
+            continue
+        try:
+            found[key] = schemas(*key, module)
+        except DiagnosticsError as failure:
+            found[key] = None
+            new = [diagnostic for diagnostic in failure.diagnostics if diagnostic not in told]
+            told.update(new)
+            findings.extend(diagnostic.at(*locate(block.origin)) for diagnostic in new)
+    return lambda mode, type_, _: found.get((mode, type_))
+
+
 class _ModuleCheck:
     """The check of one module's own blocks."""
 
     def __init__(self, module: Module, schemas: Schemas, findings: Findings, modules: Iterable[Module]) -> None:
         self._module = module
-        self._schemas = schemas
+        self._schemas = _asked(schemas, module, findings)
         self._findings = findings
-        self._references = ReferenceCheck(Declared(module, schemas, modules), findings)
+        self._references = ReferenceCheck(Declared(module, self._schemas, modules), findings)
 
     def run(self) -> None:
         module, raw = self._module, self._references.raw

@@ -17,7 +17,7 @@ from iacengine.evaluation.conditions import Status
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import Expansion, Scope, WorkingValues
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error, near_match
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.functions.context import FunctionContext
@@ -34,6 +34,7 @@ from iacengine.plan.options import PlanRequestOptions
 from iacengine.plan.selection import select, select_destroyed
 from iacengine.plan.stored import StoredObjects
 from iacengine.provider.instances import Providers
+from iacengine.provider.protocol import ProviderSchema
 from iacengine.state.model import ObjectKey, State
 
 
@@ -295,7 +296,7 @@ class Walk:
         reference = self.setup.of_block(node.module, block)
         schema = self.providers.resource_schema(reference.source, resource.mode, resource.type)
         if schema is None:
-            raise _unsupported(resource, reference, block)
+            raise _unsupported(resource, reference, block, self.providers.schema(reference.source))
         expansion = expand(block.repetition, scope, block.origin)
         self.working.expand_resource(scope.instance, resource, expansion)
         if resource.mode is Mode.DATA:
@@ -321,7 +322,15 @@ class Walk:
             self.working.set_object(address, prior.marked)
 
 
-def _unsupported(resource: Resource, reference: ProviderReference, block: ResourceBlock) -> DiagnosticsError:
-    kind = "data source" if resource.mode is Mode.DATA else "resource type"
-    diagnostic = error(f"Invalid {kind}", f'The provider {reference.source} has no {kind} "{resource.type}".')
+def _unsupported(
+    resource: Resource, reference: ProviderReference, block: ResourceBlock, offered: ProviderSchema
+) -> DiagnosticsError:
+    is_data = resource.mode is Mode.DATA
+    kind = "data source" if is_data else "resource type"
+    near = near_match(resource.type, offered.data_sources if is_data else offered.resources)
+    diagnostic = error(
+        f"Invalid {kind}",
+        f'The provider {reference.source} has no {kind} "{resource.type}".',
+        remedy=f'Did you mean "{near}"?' if near else None,
+    )
     return DiagnosticsError(diagnostic.at(*locate(block.origin)))
