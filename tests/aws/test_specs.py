@@ -10,6 +10,7 @@ from iacengine.lang.types import type_to_json
 from iacengine.lang.values import to_python
 from iacengine.provider.protocol import ReadRequest
 from iacengine.schema import Nesting
+from iacengine.schema.values import conform
 from iacengine_aws.data import DATA_SOURCES
 from iacengine_aws.provider import AwsProvider
 from iacengine_aws.spec import BatchGet, Nested
