@@ -54,7 +54,7 @@ def apply_plan(
 
 def refuse_stale(plan: Plan, stored: State | None) -> None:
     """Raise DiagnosticsError when the state is not the one the plan was made from."""
-    if stored is not None and stored.lineage != plan.lineage:
+    if stored is not None and plan.base_serial is not None and stored.lineage != plan.lineage:
         raise failure(
             "Plan of another state",
             f"The plan was made for the state with lineage {plan.lineage}, and this one has lineage {stored.lineage}.",
