@@ -115,10 +115,12 @@ def _merge_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
     attributes: dict[str, Type] = {}
     first: Type | None = None
     matching = known = True
+    untyped = False
     for argument in arguments:
         type_ = type_of(argument)
         if type_ is DYNAMIC:
-            return DYNAMIC
+            untyped = True
+            continue
         if not isinstance(type_, MapType | ObjectType):
             raise FunctionError(f"arguments must be maps or objects, got {go_quote(friendly_name(type_))}")
         value = unmark(argument)[0]
@@ -133,6 +135,8 @@ def _merge_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
             first = type_
         elif type_ != first:
             matching = False
+    if untyped:
+        return DYNAMIC
     if matching:
         return ObjectType({}) if first is None else first
     return ObjectType(attributes) if known else DYNAMIC
