@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from iacengine.addresses import ModulePath, ProviderReference
-from iacengine.config.model import Configuration, ProviderName, ResourceBlock
+from iacengine.config.model import Configuration, Module, ProviderName, ResourceBlock
 from iacengine.config.provider_names import ResolvedProvider, resolve_provider
 from iacengine.config.source import locate
 from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.lang.functions.signature import Function
 from iacengine.lang.values import Value, is_wholly_known, unmark_deep
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import null_object
@@ -37,6 +38,7 @@ class ProviderSetup:
         self._on_configured = on_configured
         self._resolved: dict[tuple[ModulePath, ProviderName], ResolvedProvider | None] = {}
         self.warnings: list[Diagnostic] = []
+        working.find_function = self._function
 
     def of_block(self, module: ModulePath, block: ResourceBlock) -> ProviderReference:
         """The configured provider of a resource block. Raises DiagnosticsError when it is declared nowhere."""
@@ -69,6 +71,17 @@ class ProviderSetup:
                 self._configure(replace(resolved, reference=reference))
                 return True
         return False
+
+    def _function(self, module: Module, name: str) -> Function | None:
+        """The function behind `provider::NAMESPACE::NAME`; needs the provider's schema, not its configuration."""
+        parts = name.split("::")
+        if len(parts) != 3:
+            return None
+        resolved = self._resolve(module.path, ProviderName(parts[1]))
+        if resolved is None:
+            return None
+        found = self._providers.schema(resolved.reference.source).functions.get(parts[2])
+        return found if isinstance(found, Function) else None
 
     def _resolve(self, module: ModulePath, name: ProviderName) -> ResolvedProvider | None:
         key = (module, name)

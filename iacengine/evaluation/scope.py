@@ -19,8 +19,13 @@ from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.functions.signature import Function
 from iacengine.lang.references import Subject
 from iacengine.lang.values import EPHEMERAL, SENSITIVE, UNKNOWN, Unknown, Value, is_wholly_known, mark
+
+_NAMES = ("var", "local", "module")
+_DEEP = 20
+"""How many names may be on the way, each for the sake of the one before, until their chain is followed in a loop."""
 
 _MODES = {"resource": Mode.MANAGED, "data": Mode.DATA, "ephemeral": Mode.EPHEMERAL}
 
@@ -43,7 +48,7 @@ SINGLE = Expansion("single", {None: None})
 class Scope:
     """What names mean inside one module instance."""
 
-    __slots__ = ("_working", "functions", "instance", "module", "table")
+    __slots__ = ("_working", "functions", "instance", "module", "provisional", "table")
 
     def __init__(self, working: WorkingValues, module: Module, instance: ModuleInstance) -> None:
         self._working = working
@@ -55,6 +60,8 @@ class Scope:
             ("path", "cwd"): working.cwd,
             ("terraform", "workspace"): "default",
         }
+        self.provisional: dict[Subject, tuple[int, Value]] = {}
+        """While applying: values that still hold unknown parts, and the age at which they were computed."""
         self.functions: FunctionContext = working.functions
 
     def lookup(self, subject: Subject) -> Value:
@@ -63,10 +70,11 @@ class Scope:
         try:
             return self.table[subject]
         except KeyError:
-            value = self._working.compute(self, subject)
-            if self._working.remembers_unknown or is_wholly_known(value):
-                self.table[subject] = value
-            return value
+            return self._working.answer(self, subject)
+
+    def provider_function(self, name: str) -> Function | None:
+        """The function `provider::NAMESPACE::NAME` of a provider, under the module's name for the provider."""
+        return self._working.find_function(self.module, name)
 
     def with_names(self, names: Mapping[Subject, Value]) -> InstanceScope:
         """The same scope with more names: each, count, self, or a dynamic block's iterator."""
@@ -97,6 +105,9 @@ class InstanceScope:
             return self.names[subject]
         return self.outer.lookup(subject)
 
+    def provider_function(self, name: str) -> Function | None:
+        return self.outer.provider_function(name)
+
     def with_names(self, names: Mapping[Subject, Value]) -> InstanceScope:
         return InstanceScope(self, names)
 
@@ -108,7 +119,7 @@ class WorkingValues:
     """All that is known during one walk: variables, how calls and blocks expanded, and resource objects.
 
     `remembers_unknown`: while planning every value is final when it is first asked for; while applying, a value that
-    still holds unknown parts is computed anew the next time.
+    still holds unknown parts is computed anew after the next object became real.
     """
 
     def __init__(
@@ -124,11 +135,14 @@ class WorkingValues:
         self.functions = functions
         self.remembers_unknown = remembers_unknown
         self.cwd = Path.cwd().as_posix()
+        self.find_function: Callable[[Module, str], Function | None] = _no_function
         self.calls: dict[tuple[ModuleInstance, str], Expansion] = {}
         self.resources: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         self.objects: dict[ResourceInstance, Value] = {}
         self._scopes: dict[ModuleInstance, Scope] = {}
         self._instances: dict[tuple[str, ...], list[ModuleInstance]] = {(): [ModuleInstance()]}
+        self._age = 0
+        self._depth = 0
 
     # --- module instances ------------------------------------------------------------------------------------------
 
@@ -152,22 +166,77 @@ class WorkingValues:
         return known
 
     def expand_call(self, parent: ModuleInstance, name: str, expansion: Expansion) -> None:
+        self._age += 1
         self.calls[(parent, name)] = expansion
         self._instances.pop((*parent.path, name), None)
 
     # --- resource objects ------------------------------------------------------------------------------------------
 
     def expand_resource(self, module: ModuleInstance, resource: Resource, expansion: Expansion) -> None:
+        self._age += 1
         self.resources[(module, resource)] = expansion
 
     def set_object(self, address: ResourceInstance, value: Value) -> None:
         """Put in the object at an address, planned or real."""
+        self._age += 1
         self.objects[address] = value
         scope = self._scopes.get(address.module)
         if scope is not None:
             scope.table.pop(_subject(address.resource), None)
 
     # --- computing -------------------------------------------------------------------------------------------------
+
+    def answer(self, scope: Scope, subject: Subject) -> Value:
+        """The value of a subject that its scope does not remember; remembered from now on, as far as it may be."""
+        known = scope.provisional.get(subject)
+        if known is not None and known[0] == self._age:
+            return known[1]
+        self._depth += 1
+        try:
+            if self._depth > _DEEP:
+                self._answer_what_it_needs(scope, subject)
+            value = self.compute(scope, subject)
+        finally:
+            self._depth -= 1
+        if self.remembers_unknown or is_wholly_known(value):
+            scope.table[subject] = value
+        else:
+            scope.provisional[subject] = (self._age, value)
+        return value
+
+    def _answer_what_it_needs(self, scope: Scope, subject: Subject) -> None:
+        """Compute what a subject refers to, the farthest first, so that a long chain of names needs no deep stack."""
+        stack = [(scope, subject)]
+        opened: set[tuple[ModuleInstance, Subject]] = set()
+        while stack:
+            inner, name = stack[-1]
+            if (inner.instance, name) not in opened:
+                opened.add((inner.instance, name))
+                stack.extend(
+                    (there, needed) for there, needed in self._needed(inner, name) if needed not in there.table
+                )
+                continue
+            stack.pop()
+            if stack and name not in inner.table:
+                self.answer(inner, name)
+
+    def _needed(self, scope: Scope, subject: Subject) -> list[tuple[Scope, Subject]]:
+        """The names that the value of a subject is made of; objects are none of them, they are just there."""
+        module = scope.module
+        raw: object = None
+        match subject:
+            case ("local", name) if name in module.locals:
+                raw = module.locals[name].value
+            case ("output", name):
+                raw = module.outputs[name].value
+            case ("var", name) if scope.instance.steps:
+                scope = self.scope(scope.instance.parent)
+                raw = scope.module.calls[module.path[-1]].arguments.get(name)
+            case ("module", name):
+                expansion = self.calls.get((scope.instance, name))
+                children = [self.scope(scope.instance.child(name, key)) for key in expansion.keys] if expansion else []
+                return [(child, ("output", output)) for child in children for output in child.module.outputs]
+        return [(scope, found.subject) for found in parse_json(raw).references if found.subject[0] in _NAMES]
 
     def compute(self, scope: Scope, subject: Subject) -> Value:
         match subject:
@@ -178,6 +247,8 @@ class WorkingValues:
                 return evaluate(local.value, scope, local.origin)
             case ("module", name) if name in scope.module.calls:
                 return self._module(scope, name)
+            case ("output", name):
+                return self._output(scope, name)
             case (("resource" | "data" | "ephemeral") as kind, type_, name):
                 return self._resource(scope, Resource(_MODES[kind], type_, name))
         raise undeclared(subject, scope.module)
@@ -218,18 +289,21 @@ class WorkingValues:
 
     def output(self, scope: Scope, name: str) -> Value:
         """A module's output, marked as it declares; remembered like any other name."""
-        subject = ("output", name)
-        if subject in scope.table:
-            return scope.table[subject]
+        return scope.lookup(("output", name))
+
+    def _output(self, scope: Scope, name: str) -> Value:
         output = scope.module.outputs[name]
         value = evaluate(output.value, scope, output.origin.at("value"))
         marks = [SENSITIVE] if output.sensitive and scope.instance.is_root else []
         if output.ephemeral:
             marks.append(EPHEMERAL)
-        value = mark(value, marks)
-        if self.remembers_unknown or is_wholly_known(value):
-            scope.table[subject] = value
-        return value
+        return mark(value, marks)
+
+
+def _no_function(module: Module, name: str) -> Function | None:
+    """Functions of providers are found once there are providers (`ProviderSetup`)."""
+    del module, name
+    return None
 
 
 def compose(kind: str, values: Mapping[InstanceKey, Value]) -> Value:

@@ -27,7 +27,10 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProviderSchema:
-    """Everything a provider offers. The mappings may be lazy: `resources["aws_vpc"]` builds that schema alone."""
+    """Everything a provider offers. The mappings may be lazy: `resources["aws_vpc"]` builds that schema alone.
+
+    `functions` holds `iacengine.lang.functions.signature.Function`s by name: what `provider::NAME::FUNCTION` calls.
+    """
 
     provider: Schema = NO_SCHEMA
     resources: Mapping[str, Schema] = field(default_factory=lambda: _EMPTY)
