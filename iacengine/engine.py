@@ -227,7 +227,7 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         stored.lineage if stored is not None else _new_lineage(),
         held.providers,
         values,
-        _functions(request.timestamp),
+        _functions(request.timestamp, planning=True),
         source_address,
         request,
         listener,
@@ -440,9 +440,10 @@ def _read_outputs(path: str) -> Mapping[str, OutputState] | None:
     return from_tfstate(data, path).outputs
 
 
-def _functions(timestamp: str) -> FunctionContext:
+def _functions(timestamp: str, *, planning: bool = False) -> FunctionContext:
+    """The surroundings of evaluation. While planning, what changes from call to call (`uuid()`) is not known yet."""
     moment = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) if timestamp else None
-    return with_rendering(FunctionContext(DiskFiles(), plan_timestamp=moment))
+    return with_rendering(FunctionContext(DiskFiles(), plan_timestamp=moment, pure_only=planning))
 
 
 def _now() -> datetime:
