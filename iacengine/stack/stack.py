@@ -242,7 +242,7 @@ class Stack:
                 replace=_addresses("replace", replace),
                 refresh=refresh,
                 parallelism=parallelism or engine.DEFAULT_PARALLELISM,
-                on_failure=on_failure,
+                on_failure=_on_failure(on_failure),
                 lock_timeout=lock_timeout,
             )
             sources = engine.VariableSources(files=self._files, values=self._variables)
@@ -447,6 +447,12 @@ def _mode(mode: PlanMode | str) -> PlanMode:
     except ValueError:
         known = ", ".join(known.value for known in PlanMode)
         raise mistake_here("No such mode", f"{mode!r} is none of {known}.", argument="mode") from None
+
+
+def _on_failure(value: str | None) -> str | None:
+    if value is None or value in ("pause", "continue"):
+        return value
+    raise mistake_here("No such on_failure", f"{value!r} is none of pause and continue.", argument="on_failure")
 
 
 def _addresses(argument: str, addresses: Sequence[str | Reference]) -> tuple[str, ...]:

@@ -147,6 +147,10 @@ def test_an_unknown_mode_is_refused(stack):
     assert "refresh-only" in caught(lambda: stack.plan(mode="refresh"))[0].detail
 
 
+def test_an_unknown_on_failure_is_refused(stack):
+    assert "pause and continue" in caught(lambda: stack.plan(on_failure="stop"))[0].detail
+
+
 def test_on_failure_does_not_go_with_a_plan(stack):
     plan = stack.plan()
     assert "on_failure" in caught(lambda: stack.apply(plan, on_failure="pause"))[0].summary
