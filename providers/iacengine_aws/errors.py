@@ -197,6 +197,14 @@ def _unanswered(problem: ApiError, doing: str, call: str) -> Diagnostic:
         )
     if code == "ParamValidationError":
         return error(f"Failed {doing}", f"{call} cannot be sent as configured: {' '.join(problem.message.split())}.")
+    if code == "NotYet":
+        return error(
+            f"Gave up waiting while {doing}",
+            f"{problem.message.rstrip('.')}.",
+            remedy="Look at it in the AWS console, and run again; a longer time in the block timeouts helps where there is one.",
+        )
+    if code == "Stopped":
+        return error(f"Interrupted while {doing}", "It may still be going on in AWS.", remedy="Run again.")
     return error(f"Failed {doing}", f"{call}: {code}: {problem.message.rstrip('.')}.")
 
 

@@ -14,7 +14,6 @@ from iacengine.lang.values import MapValue, Unknown, Value, is_null, is_unknown,
 from iacengine.provider.planning import plan_from_schema, replace_paths
 from iacengine.provider.protocol import PlanRequest, PlanResponse
 from iacengine.schema import Schema
-from iacengine.schema.values import encode_type
 from iacengine_aws.block_plans import implied, plan_blocks
 from iacengine_aws.documents import same_document
 from iacengine_aws.settings import Settings
@@ -52,7 +51,7 @@ def _kept(spec: ResourceSpec, prior: Mapping[str, Value], config: Mapping[str, V
                 kept[name] = before
             elif described.only_configured:
                 kept[name] = before if implied(described, before) else None
-        elif _means_the_same(spec, name, described, before, after):
+        elif _means_the_same(described, before, after):
             kept[name] = before
     if spec.tags is not None and is_null(config.get("tags")):
         kept["tags"] = prior.get("tags") if implied(TAGS, prior.get("tags")) else None
@@ -68,15 +67,10 @@ def _unset(spec: ResourceSpec, config: Mapping[str, Value], planned: dict[str, V
         planned["tags"] = None
 
 
-def _means_the_same(spec: ResourceSpec, name: str, described: Field, before: Value, after: Value) -> bool:
+def _means_the_same(described: Field, before: Value, after: Value) -> bool:
     if is_null(before) or not is_wholly_known(after):
         return False
-    test = spec.hooks.same.get(name)
-    if test is not None:
-        return test(encode_type(before, described.type), encode_type(after, described.type))
-    if described.json is not None:
-        return same_document(described.json, before, after)
-    return False
+    return described.json is not None and same_document(described.json, before, after)
 
 
 def planned_tags(settings: Settings, own: Value, prior: Value) -> Value:

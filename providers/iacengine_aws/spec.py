@@ -293,15 +293,14 @@ class Hooks:
     """What a type does that data cannot say. Each has the engine's default when it is None.
 
     `validate(config)`: findings beyond the schema; values may be unknown. `plan(prior, config, planned)`: the planned
-    values, changed. `same`: by attribute, equality of two stored values. `prepare(session, planned, params)`: the
-    parameters of the create call, changed. `created`, `updated`: further calls after create and after the update calls.
-    `deleting`: before the delete call. `observe(session, attributes, observation)`: the attributes, changed.
-    `parse_id(id)`: attributes that an import id means; raises ValueError with what was expected.
+    values, changed. `prepare(session, planned, params)`: the parameters of the create call, changed. `created`,
+    `updated`: further calls after create and after the update calls. `deleting`: before the delete call.
+    `observe(session, attributes, observation)`: the attributes, changed. `parse_id(id)`: attributes that an import id
+    means; raises ValueError with what was expected.
     """
 
     validate: Callable[[Mapping[str, Value]], tuple[Diagnostic, ...]] | None = None
     plan: Callable[[Mapping[str, Value] | None, Mapping[str, Value], Plain], Plain] | None = None
-    same: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=lambda: _EMPTY)
     prepare: Callable[[Session, Plain, Plain], Plain] | None = None
     created: Callable[[Session, Plain], None] | None = None
     updated: Callable[[Session, Plain, Plain], None] | None = None

@@ -189,6 +189,13 @@ def test_what_is_gone_and_what_is_there_are_told_apart_in_one_read(cloud):
     assert all(not answer.diagnostics for answer in answers)
 
 
+@pytest.mark.parametrize("type_", SPECS)
+def test_every_type_says_what_find_can_do(type_):
+    spec = spec_of(type_)
+    assert spec.find_notes
+    assert (spec.find is None) == spec.find_notes.startswith("not at all")
+
+
 def test_no_type_repeats_blocks_in_a_way_the_engine_has_not():
     for type_ in SPECS:
         for nested in spec_of(type_).blocks.values():
