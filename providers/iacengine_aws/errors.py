@@ -201,8 +201,8 @@ def _unanswered(problem: ApiError, doing: str, call: str) -> Diagnostic:
         return error(
             f"Gave up waiting while {doing}",
             f"{problem.message.rstrip('.')}.",
-            remedy="Look at it in the AWS console, and run again; a longer time in the block timeouts helps where there "
-            "is one.",
+            remedy="Look at it in the AWS console, and run again; a longer time in the block timeouts helps "
+            "where there is one.",
         )
     if code == "Stopped":
         return error(f"Interrupted while {doing}", "It may still be going on in AWS.", remedy="Run again.")
