@@ -7,9 +7,10 @@ all entries of the round in one flush (what just ended, what is about to begin),
 from __future__ import annotations
 
 import _thread
+import contextlib
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
@@ -28,7 +29,7 @@ from iacengine.apply.operations import (
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
-from iacengine.lang.values import is_wholly_known
+from iacengine.lang.values import UNKNOWN, is_wholly_known
 from iacengine.plan.data import read_data
 from iacengine.plan.events import Listener, StepFailed, StepFinished, StepSkipped, StepStarted
 from iacengine.plan.managed import evaluate_config
@@ -99,6 +100,8 @@ class Executor:
             for awaited in step.awaits:
                 self._dependents[awaited].append(number)
         self._ready: deque[int] = deque(number for number, count in enumerate(self._waiting) if not count)
+        self._disturbable = True
+        self._given_up = False
         self._blocked: dict[int, str] = {}
         self._deposed: dict[int, str] = {}
 
@@ -108,14 +111,18 @@ class Executor:
         """Execute every step that can be. Raises Interrupted when told twice to stop."""
         try:
             with heeding_interrupts(self.interrupt):
-                self._run()
+                try:
+                    self._run()
+                except Exception:
+                    self._await_running()
+                    raise
         except Interrupted:
             self.providers.abandon()
             raise
         finally:
-            self._flush()
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
+            self._flush()
         if self.progress.interrupted:
             self._skip_rest()
 
@@ -126,6 +133,14 @@ class Executor:
                 self._collect()
             elif not self._ready or self.progress.interrupted:
                 return
+
+    def _await_running(self) -> None:
+        """Let the calls that run come to their end, and note what they answer, after something that ends the run."""
+        while self._running:
+            task, response, _ = self._next_result()
+            self._running -= 1
+            with contextlib.suppress(Exception):  # what ended the run is told, and the journal knows that this began
+                self._settle(task, response, self._started.pop(task.step))
 
     def _round(self) -> None:
         """Start what is ready, up to the parallelism; write the journal once, before the first call."""
@@ -150,16 +165,19 @@ class Executor:
         return bool(getattr(task.provider, "is_local", False))
 
     def _flush(self) -> None:
+        """Write what is pending to the journal. When that fails it stays pending: the end of the run tries again."""
         if self._pending:
-            entries, self._pending = self._pending, []
-            self._append(entries)
+            with self._undisturbed():
+                self._append(self._pending)
+                self._pending = []
 
     def _start(self, task: Task) -> None:
         change = task.change
         self.listener(StepStarted(task.step, task.operation, change.address, _told_deposed(task), _id(change)))
         started = self._started[task.step] = monotonic()
         if self._is_local(task):
-            self._settle(task, perform(task), started)
+            with self._undisturbed():
+                self._settle(task, perform(task), started)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
@@ -177,7 +195,8 @@ class Executor:
         task, response, _ = self._next_result()
         while True:
             self._running -= 1
-            self._settle(task, response, self._started.pop(task.step))
+            with self._undisturbed():
+                self._settle(task, response, self._started.pop(task.step))
             try:
                 task, response, _ = self._results.get_nowait()
             except queue.Empty:
@@ -193,9 +212,23 @@ class Executor:
     def interrupt(self) -> None:
         """Stop starting steps; the second time give up waiting for those that run."""
         if self.progress.interrupted:
-            raise Interrupted
+            self._given_up = True
+            if self._disturbable:
+                raise Interrupted
+            return
         self.progress.interrupted = True
         _thread.start_new_thread(self.providers.stop, ())  # it may take locks that this thread holds just now
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """While inside, nobody gives up: what is noted and written here is noted and written whole."""
+        before, self._disturbable = self._disturbable, False
+        try:
+            yield
+        finally:
+            self._disturbable = before
+        if self._given_up and before:
+            raise Interrupted
 
     # --- before a step ---------------------------------------------------------------------------------------------
 
@@ -421,6 +454,7 @@ class Executor:
             self._stand_as_before(change)
         else:
             self._blocked[number] = str(change.address)
+            self._withhold(operation, change.address)
         self._finish(number)
 
     def _stand_as_before(self, change: Change) -> None:
@@ -432,17 +466,25 @@ class Executor:
         operation = self.plan.steps[number].operation
         assert operation is not None
         self.progress.skipped.append(change.address)
+        self._withhold(operation, change.address)
         self.listener(StepSkipped(number, operation, change.address, f"{self._blocked[number]} failed"))
         self._finish(number)
 
     def _skip_rest(self) -> None:
-        done = set(self.progress.skipped)
+        done, ready = set(self.progress.skipped), set(self._ready)
         for number, count in enumerate(self._waiting):
             step = self.plan.steps[number]
-            if step.operation is not None and (count or number in self._ready):
+            if step.operation is not None and (count or number in ready):
                 address = self.plan.changes[step.change].address
+                self._withhold(step.operation, address)
                 if address not in done:
+                    done.add(address)
                     self.progress.skipped.append(address)
+
+    def _withhold(self, operation: Operation, address: ResourceInstance) -> None:
+        """What was to be made or changed is not as planned: outputs that refer to it stay as they were."""
+        if operation in (Operation.CREATE, Operation.UPDATE, Operation.READ):
+            self.values.set_object(address, UNKNOWN)
 
 
 def _told_deposed(task: Task) -> str:
