@@ -41,6 +41,9 @@ _SCHEMA = ProviderSchema(
 class TerraformProvider(ProviderBase):
     """Needs no configuration. `read_state` reads the states of other stacks; without it there is no remote state."""
 
+    is_local = True
+    """It answers at once, so the engine calls it without threads, and journals many operations with one flush."""
+
     def __init__(self, read_state: ReadState | None = None) -> None:
         self._read_state = read_state
         self._directory = "."
