@@ -13,6 +13,7 @@ import click
 from iacengine.cli import exits
 from iacengine.cli.group import SETTINGS, Root
 from iacengine.cli.terminal import Terminal, find_terminal
+from iacengine.foundation.garbage import collect_rarely, skip_last_collection
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -46,11 +47,13 @@ def root(ctx: click.Context, chdir: str | None, no_color: bool) -> None:
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    collect_rarely()
     code = run(sys.argv[1:])
     if code == exits.INTERRUPTED:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # a provider's call may still be running in a thread, which Python would wait for
+    skip_last_collection()
     sys.exit(code)
 
 

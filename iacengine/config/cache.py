@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from iacengine.config.collector import collector_paused
 from iacengine.config.model import SourceFile
+from iacengine.foundation.garbage import collection_paused
 
 VERSION = 1
 """To be raised when the same text would give other data."""
@@ -36,7 +36,7 @@ class ParseCache:
         if file.syntax != "yaml" or len(file.text) < MIN_SIZE:
             return parse(file)
         place = self._directory / f"{file.digest}.v{VERSION}.json"
-        with contextlib.suppress(OSError, orjson.JSONDecodeError), collector_paused():
+        with contextlib.suppress(OSError, orjson.JSONDecodeError), collection_paused():
             return orjson.loads(place.read_bytes())
         data = parse(file)
         with contextlib.suppress(OSError, TypeError, orjson.JSONEncodeError):

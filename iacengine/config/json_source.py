@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from iacengine.config.collector import collector_paused
 from iacengine.config.scalars import exact_number
 from iacengine.config.syntax_error import MAX_DEPTH, SourceSyntaxError
+from iacengine.foundation.garbage import collection_paused
 
 _MANY_DIGITS = re.compile(rb"[0-9.]{16}|[0-9][eE][+-]?[0-9]{2}")
 _SHAPE = bytes.maketrans(b"0123456789.E-", b"ddddddddddde+")
@@ -28,7 +28,7 @@ _BACKSLASH_END = re.compile(rb'\\\\"')
 
 def parse_json_text(text: bytes) -> Any:
     """The data of a JSON text (UTF-8 without a byte order mark). Raises SourceSyntaxError."""
-    with collector_paused():
+    with collection_paused():
         try:
             data = orjson.loads(text)
         except orjson.JSONDecodeError:

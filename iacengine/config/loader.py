@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from iacengine.addresses import ModulePath, module_path_text
 from iacengine.config.assembly import assemble
 from iacengine.config.cache import ParseCache
-from iacengine.config.collector import collector_paused
 from iacengine.config.decode import decode
 from iacengine.config.decode_module import is_local
 from iacengine.config.directory import Files, ModuleFiles, SnapshotFiles, join, module_files
@@ -19,6 +18,7 @@ from iacengine.config.overrides import Parsed, apply_overrides
 from iacengine.config.source import locate, mistake, parse, source_file
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error, near_match, warning
 from iacengine.foundation.files import DiskFiles
+from iacengine.foundation.garbage import collection_paused
 
 ResolveSource = Callable[[ModuleCall, ModulePath], str | None]
 """The directory of a module that is no local path, as installed; None when it is not installed. May raise
@@ -51,7 +51,7 @@ def load(
     """
     collected = Findings() if findings is None else findings
     loader = _Loader(files or DiskFiles(), resolve_source, cache, collected)
-    with collector_paused():
+    with collection_paused():
         configuration = loader.configuration(path)
     collected.raise_errors()
     return configuration

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from iacengine.addresses import Mode
 from iacengine.config.body_check import BodyCheck
 from iacengine.config.call_check import check_call, check_provider
-from iacengine.config.collector import collector_paused
 from iacengine.config.declared import Declared, Schemas, close_name, no_schemas
 from iacengine.config.model import (
     Check,
@@ -31,6 +30,7 @@ from iacengine.config.reference_check import PLAIN, ReferenceCheck, Surroundings
 from iacengine.config.repetition_check import count_problem, for_each_problem
 from iacengine.config.source import locate, mistake
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, warning
+from iacengine.foundation.garbage import collection_paused
 from iacengine.lang.references import Index, Reference, Subject
 from iacengine.schema import Block, Schema
 
@@ -43,7 +43,7 @@ def validate(configuration: Configuration, schemas: Schemas = no_schemas) -> tup
     """Everything that is wrong, and warnings. A module that is called often is checked once; every call is."""
     findings = Findings()
     seen: set[str] = set()
-    with collector_paused():
+    with collection_paused():
         for module in configuration.root.walk():
             if module.directory not in seen:
                 seen.add(module.directory)

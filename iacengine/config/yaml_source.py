@@ -21,11 +21,11 @@ from yaml import (
     StreamEndEvent,
 )
 
-from iacengine.config.collector import collector_paused
 from iacengine.config.scalars import MAY_BE_SPECIAL, resolve
 from iacengine.config.syntax_error import MAX_DEPTH, SourceSyntaxError
 from iacengine.config.yaml_errors import syntax_mistake
 from iacengine.foundation.diagnostics import near_match
+from iacengine.foundation.garbage import collection_paused
 
 MAX_ALIASED = 1_000_000
 """How many values aliases may add to a file before it counts as an attack."""
@@ -43,7 +43,7 @@ def make_parser(text: str) -> Any:
 
 def parse_yaml(text: str) -> Any:
     """The data of the only document in the text; None when there is none. Raises SourceSyntaxError."""
-    with collector_paused():
+    with collection_paused():
         try:
             parser = make_parser(text)
             return _Builder(parser.get_event).document()

@@ -11,10 +11,10 @@ from typing import Any
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.cli.views.checks_json import checks_json
-from iacengine.cli.views.collection import uncollected
 from iacengine.cli.views.configuration_json import configuration_json
 from iacengine.cli.views.state_json import Schemas, module_tree, provider_name, resource_head, state_json
 from iacengine.cli.views.value_json import ABSENT, change_json, json_of, sensitive_of, unknown_of
+from iacengine.foundation.garbage import collection_paused
 from iacengine.foundation.version import TERRAFORM_VERSION
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import Value, is_wholly_known, type_of
@@ -26,7 +26,7 @@ _GONE = (Action.DELETE, Action.FORGET)
 
 def plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
     """The whole document."""
-    with uncollected():
+    with collection_paused():
         return _plan_json(plan, schemas)
 
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from iacengine.addresses import Mode, ModuleInstance
 from iacengine.cli.views.change_text import MARKERS, cause, headline
-from iacengine.cli.views.collection import uncollected
 from iacengine.cli.views.diff_text import IDENTIFYING, DiffWriter, unchanged
 from iacengine.cli.views.phrases import planned_summary
 from iacengine.cli.views.segments import BOLD, CREATE, DELETE, DIM, NOTE, READ, REPLACE, UPDATE, Segments
 from iacengine.cli.views.value_text import SENSITIVE_TEXT, entries_of, key_name
+from iacengine.foundation.garbage import collection_paused
 from iacengine.lang.values import Value, is_null, sensitive, unmark, unmark_deep
 from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode
 
@@ -48,7 +48,7 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
     drift = [change for change in plan.drift if change.action is not Action.NO_OP]
     changes = [change for change in plan.changes if _is_shown(change)]
     outputs = [change for _, change in sorted(plan.outputs.items()) if change.action is not Action.NO_OP]
-    with uncollected():
+    with collection_paused():
         if drift:
             _drift(out, drift, width, show_sensitive)
         if changes:
