@@ -20,13 +20,13 @@ from iacengine.config.model import Configuration, Module, ProviderName, Variable
 from iacengine.config.provider_names import resolve_provider
 from iacengine.config.validate import validate as check_configuration
 from iacengine.config.variables import VariableOption, collect_variables, missing_variable
-from iacengine.foundation.diagnostics import Diagnostic, Findings, failure
+from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, warning
 from iacengine.foundation.files import DiskFiles
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.render import with_rendering
 from iacengine.lang.types import type_from_json
 from iacengine.lang.values import Value, sensitive
-from iacengine.plan.events import Listener, ignore
+from iacengine.plan.events import Listener, Warned, ignore
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.provider.discovery import find_plugin, source_address
 from iacengine.provider.instances import Providers
@@ -73,6 +73,7 @@ class PlanOptions:
     refresh: bool = True
     parallelism: int = DEFAULT_PARALLELISM
     on_failure: str | None = None
+    allow_deferral: bool = False
     lock: bool = True
     lock_timeout: float = 0.0
 
@@ -219,6 +220,7 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         on_failure=options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE,
         timestamp=_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         parallelism=options.parallelism,
+        allow_deferral=options.allow_deferral,
     )
     stored = _settled_state(engine, held.providers, values, held.lock, listener)
     made = make_plan(
@@ -269,17 +271,54 @@ def _apply(
 
     if engine.backend.read_journal():
         refuse_stale(plan, _settled_state(engine, providers, plan.variables, lock, listener))
-    return apply_plan(
-        plan,
-        engine.backend,
-        lock,
-        providers,
-        _functions(plan.timestamp),
-        source_address,
-        parallelism,
-        listener,
-        command=command,
+    functions = _functions(plan.timestamp)
+    outcome: Outcome | None = None
+    while True:
+        wave = apply_plan(
+            plan, engine.backend, lock, providers, functions, source_address, parallelism, listener, command=command
+        )
+        outcome = wave if outcome is None else outcome.followed_by(wave)
+        if not plan.deferred or not wave.ok:
+            return outcome
+        plan = _next_wave(plan, wave.state, providers, parallelism, listener)
+
+
+def _next_wave(plan: Plan, state: State, providers: Providers, parallelism: int, listener: Listener) -> Plan:
+    """What a plan deferred, planned with what is known after it was applied. Raises when that is still nothing."""
+    from iacengine.plan.options import PlanRequestOptions  # lazy: few plans defer anything
+    from iacengine.plan.planner import make_plan
+
+    request = PlanRequestOptions(
+        targets=tuple(map(parse_target, plan.targets)),
+        excludes=tuple(map(parse_target, plan.excludes)),
+        refresh=False,
+        on_failure=plan.on_failure,
+        timestamp=plan.timestamp,
+        parallelism=parallelism,
+        allow_deferral=True,
     )
+    made = make_plan(
+        plan.configuration,
+        state,
+        state.lineage,
+        providers,
+        plan.variables,
+        _functions(plan.timestamp, planning=True),
+        source_address,
+        request,
+        listener,
+    )
+    if made.deferred == plan.deferred and not made.steps:
+        raise failure(
+            "Deferred blocks cannot be planned",
+            f"After everything else was applied, it is still not known what instances these have: "
+            f"{', '.join(made.deferred)}.",
+            remedy="Use keys that are known from the configuration.",
+        )
+    counts = made.counts()
+    detail = f"{counts.add} to add, {counts.change} to change, {counts.remove} to destroy."
+    listener(Warned(warning("Planned what had been deferred", detail)))
+    return made
 
 
 def save_plan(plan: Plan, path: str, stack_path: str = ".") -> None:

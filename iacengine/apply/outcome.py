@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from iacengine.addresses import ResourceInstance
 from iacengine.foundation.diagnostics import Diagnostic
@@ -20,6 +20,20 @@ class Outcome:
     failed: tuple[ResourceInstance, ...] = ()
     skipped: tuple[ResourceInstance, ...] = ()
     interrupted: bool = False
+
+    def followed_by(self, later: Outcome) -> Outcome:
+        """This outcome and that of a later wave, as one."""
+        counts = ChangeCounts(
+            *(getattr(self.counts, field.name) + getattr(later.counts, field.name) for field in fields(ChangeCounts))
+        )
+        return Outcome(
+            later.state,
+            counts,
+            (*self.diagnostics, *later.diagnostics),
+            (*self.failed, *later.failed),
+            (*self.skipped, *later.skipped),
+            later.interrupted,
+        )
 
     @property
     def ok(self) -> bool:

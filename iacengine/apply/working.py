@@ -44,11 +44,14 @@ class AppliedValues:
     def _expand(self) -> None:
         for (parent, name), call in self.plan.modules.items():
             self.working.expand_call(parent, name, Expansion(call.kind, dict.fromkeys(call.keys)))
+        deferred = set(self.plan.deferred)
         found: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         for module in self.plan.configuration.modules.values():
             for instance in self.working.module_instances(module.path):
                 for block in module.resources.values():
-                    found[(instance, block.address)] = Expansion(_kind(block), {})
+                    text = f"{instance}.{block.address}" if instance.steps else str(block.address)
+                    kind = "unknown" if text in deferred else _kind(block)
+                    found[(instance, block.address)] = Expansion(kind, {})
         for change in self.plan.changes:
             if not change.deposed and change.after is not None:
                 place = (change.address.module, change.address.resource)

@@ -88,6 +88,7 @@ def make_plan(operation: Operation, stack: engine.Engine, held: engine.Session |
         mode=mode_of(request),
         targets=request.targets,
         excludes=request.excludes,
+        allow_deferral=request.allow_deferral,
         replace=request.replace,
         refresh=request.refresh,
         parallelism=request.parallelism,

@@ -44,6 +44,7 @@ class Request:
     path: str = "."
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    allow_deferral: bool = False
     replace: tuple[str, ...] = ()
     refresh: bool = True
     refresh_only: bool = False
@@ -130,6 +131,11 @@ variable_options = _all(
 
 scope_options = _all(
     click.option("--target", "targets", multiple=True, metavar="ADDRESS", help="Only this, and what it depends on."),
+    click.option(
+        "--allow-deferral",
+        is_flag=True,
+        help="Plan in waves: what is not known before other changes are applied is planned after them.",
+    ),
     click.option("--exclude", "excludes", multiple=True, metavar="ADDRESS", help="Not this, nor what depends on it."),
     variable_options,
 )

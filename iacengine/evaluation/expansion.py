@@ -24,9 +24,14 @@ _DEFERRED = (
     "It depends on resource attributes that are known only after apply, so the number of instances cannot be told. "
 )
 _REMEDY = (
-    "Use keys that are known from the configuration, and put the values that are known later into the map's values; "
-    "or apply first, with --target, only what it depends on."
+    "Plan it in waves with --allow-deferral: what can be known now first, the rest after that. Or "
+    "use keys that are known from the configuration, and put the values that are known later into the map's values; "
+    "or apply first, with --target, what it depends on."
 )
+
+
+class UnknownExpansionError(DiagnosticsError):
+    """The number of instances is not known before apply."""
 
 
 def expand(repetition: Repetition, scope: AnyScope, origin: Origin) -> Expansion:
@@ -36,6 +41,10 @@ def expand(repetition: Repetition, scope: AnyScope, origin: Origin) -> Expansion
     if repetition.has_for_each:
         return _for_each(evaluate(repetition.for_each, scope, origin.at("for_each")), origin.at("for_each"))
     return SINGLE
+
+
+def _unknown(origin: Origin, summary: str, detail: str) -> UnknownExpansionError:
+    return UnknownExpansionError(error(summary, f"{detail} {_DEFERRED}", remedy=_REMEDY).at(*locate(origin)))
 
 
 def _refuse(origin: Origin, summary: str, detail: str, remedy: str | None = None) -> DiagnosticsError:
@@ -50,7 +59,7 @@ def _count(value: Value, origin: Origin) -> Expansion:
     if is_null(value):
         raise _refuse(origin, summary, "The value is null; a whole number of zero or more is needed.")
     if is_unknown(value):
-        raise _refuse(origin, summary, f'The "count" value is not known yet. {_DEFERRED}', _REMEDY)
+        raise _unknown(origin, summary, 'The "count" value is not known yet.')
     try:
         number = convert(value, NUMBER)
     except ConversionError as found:
@@ -73,7 +82,7 @@ def _for_each(value: Value, origin: Origin) -> Expansion:
     if is_null(value):
         raise _refuse(origin, summary, "The value is null; a map, or a set of strings, is needed.")
     if is_unknown(value):
-        raise _refuse(origin, summary, f'The "for_each" value is not known yet. {_DEFERRED}', _REMEDY)
+        raise _unknown(origin, summary, 'The "for_each" value is not known yet.')
     if isinstance(value, MapValue):
         return Expansion("for_each", {key: value.items[key] for key in value.items})
     if isinstance(value, dict):
@@ -96,7 +105,7 @@ def _set_keys(value: SetValue, origin: Origin) -> dict[str | int | None, Value]:
         if is_null(plain):
             raise _refuse(origin, summary, "The set holds null, which cannot be a key.")
         if is_unknown(plain):
-            raise _refuse(origin, "Invalid for_each argument", f"The set holds unknown values. {_DEFERRED}", _REMEDY)
+            raise _unknown(origin, "Invalid for_each argument", "The set holds unknown values.")
         if SENSITIVE in marks:
             raise _refuse(origin, summary, "The set holds sensitive values, which cannot be keys.")
         keys[plain] = plain

@@ -145,7 +145,8 @@ class Plan:
     `base_serial`: of the stored state the plan was made from (None: there was none). `prior_state` is that state
     after moves and refresh; `state_changes` is how it differs from the stored one (objects moved, refreshed, gone).
     `drift`: changes that happened outside. `variables`: values of the root module's variables. `modules`: how module
-    calls expanded, by the calling module instance and name. `timestamp`: what `plantimestamp()` answers (RFC 3339).
+    calls expanded, by the calling module instance and name. `deferred`: blocks that are planned in a later wave, when
+    what they need is known. `timestamp`: what `plantimestamp()` answers (RFC 3339).
     `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
     """
 
@@ -166,6 +167,7 @@ class Plan:
     targets: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     relevant_attributes: tuple[tuple[str, Path], ...] = ()
+    deferred: tuple[str, ...] = ()
     timestamp: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     stack_path: str | None = None

@@ -10,7 +10,9 @@ from iacengine.plan.model import PlanMode
 
 @dataclass(frozen=True, slots=True)
 class PlanRequestOptions:
-    """`targets` and `excludes` narrow the plan; `replace` forces replacements. `timestamp` is RFC 3339 in UTC."""
+    """`allow_deferral`: blocks whose instances are not known yet wait for a later wave, instead of being an error.
+
+    `targets` and `excludes` narrow the plan; `replace` forces replacements. `timestamp` is RFC 3339 in UTC."""
 
     mode: PlanMode = PlanMode.NORMAL
     targets: tuple[Target, ...] = ()
@@ -20,6 +22,7 @@ class PlanRequestOptions:
     on_failure: str = "pause"
     timestamp: str = ""
     parallelism: int = 32
+    allow_deferral: bool = False
 
     def forces_replacement(self, address: ResourceInstance) -> bool:
         return any(

@@ -30,7 +30,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
     address = found.address
     destroying = walk.options.mode is PlanMode.DESTROY
     node = Node(Kind.RESOURCE, address.module.path, address.resource)
-    if not destroying and not found.deposed and _is_wanted(walk, address):
+    if not destroying and not found.deposed and (_is_wanted(walk, address) or walk.is_deferred(address)):
         return
     if not walk.selection.has_stored(address, node):
         return

@@ -133,6 +133,7 @@ def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
         "targets": plan.targets,
         "excludes": plan.excludes,
         "relevant_attributes": plan.relevant_attributes,
+        "deferred": plan.deferred,
         "timestamp": plan.timestamp,
         "warnings": [[found.summary, found.detail] for found in plan.diagnostics],
     }
@@ -168,6 +169,7 @@ def _from_json(data: dict[str, Any]) -> Plan:
         targets=tuple(data["targets"]),
         excludes=tuple(data["excludes"]),
         relevant_attributes=tuple((address, tuple(path)) for address, path in data["relevant_attributes"]),
+        deferred=tuple(data["deferred"]),
         timestamp=data["timestamp"],
         diagnostics=tuple(Diagnostic(Severity.WARNING, summary, detail) for summary, detail in data["warnings"]),
         stack_path=data["stack"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from iacengine.config.model import Configuration
+from iacengine.foundation.diagnostics import warning
 from iacengine.graph.build import build_graph
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
@@ -46,6 +47,9 @@ def make_plan(
 
 def _plan(walk: Walk, stored: State | None) -> Plan:
     """What the walk found out, as a plan."""
+    if walk.deferred:
+        detail = f"These are planned when the changes above are applied: {', '.join(sorted(walk.deferred))}."
+        walk.findings.add(warning("Some blocks are deferred", detail))
     changes = tuple(sorted(walk.changes.values(), key=lambda change: (change.address.sort_key, change.deposed)))
     prior_state = walk.moves.state.with_objects(
         {key: value for key, value in walk.stored.changes.items() if key not in walk.moves.changes or value}
@@ -68,6 +72,7 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         on_failure=walk.options.on_failure,
         targets=tuple(map(str, walk.options.targets)),
         excludes=tuple(map(str, walk.options.excludes)),
+        deferred=tuple(sorted(walk.deferred)),
         timestamp=walk.options.timestamp,
         diagnostics=(*walk.findings.all, *walk.setup.warnings),
     )

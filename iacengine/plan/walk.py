@@ -14,7 +14,7 @@ from iacengine.addresses import Mode, ProviderReference, Resource, ResourceInsta
 from iacengine.config.model import Configuration, ProviderName, ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.conditions import Status
-from iacengine.evaluation.expansion import expand
+from iacengine.evaluation.expansion import UnknownExpansionError, expand
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import Expansion, Scope, WorkingValues
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error, near_match
@@ -72,6 +72,8 @@ class Walk:
         self.changing: set[Node] = set()
         self.visited: set[Node] = set()
         self.failed: set[Node] = set()
+        self.deferred: set[str] = set()
+        self.behind_deferred: set[Node] = set()
         self.stored = StoredObjects(
             self.moves.state,
             self.moves.changes,
@@ -163,12 +165,19 @@ class Walk:
                 before = len(batch)
                 reads_before = len(self._reads)
                 try:
-                    self._visit(node, batch)
+                    if not self._defer_behind(node):
+                        self._visit(node, batch)
+                except UnknownExpansionError as found:
+                    del batch[before:]
+                    if self.options.allow_deferral:
+                        self._defer(node)
+                    else:
+                        self.fail(node, found)
                 except DiagnosticsError as found:
                     self.fail(node, found)
                     del batch[before:]
-                if len(self._reads) > reads_before and node not in self.failed:
-                    continue
+                if len(self._reads) > reads_before:
+                    continue  # finished when the last read is
                 if len(batch) == before:
                     finish(node)
                 else:
@@ -179,6 +188,37 @@ class Walk:
             if not ready and self._reads:
                 for node in self._finished_reads():
                     finish(node)
+
+    def _defer(self, node: Node) -> None:
+        """Leave a block, or a module call with all in it, to a later wave."""
+        self.behind_deferred.add(node)
+        unknown = Expansion("unknown", {})
+        for instance in self.working.module_instances(node.module):
+            if node.kind is Kind.CALL:
+                self.working.expand_call(instance, str(node.name), unknown)
+                self.deferred.add(f"{instance}.module.{node.name}" if instance.steps else f"module.{node.name}")
+            else:
+                assert isinstance(node.name, Resource)
+                self.working.expand_resource(instance, node.name, unknown)
+                self.deferred.add(f"{instance}.{node.name}" if instance.steps else str(node.name))
+
+    def _defer_behind(self, node: Node) -> bool:
+        """Defer a block that refers to a deferred one. Values in between are just not known."""
+        if not any(needed in self.behind_deferred for needed in self.graph.needs(node)):
+            return False
+        if node.kind in (Kind.RESOURCE, Kind.CALL):
+            self._defer(node)
+            return True
+        self.behind_deferred.add(node)
+        return False
+
+    def is_deferred(self, address: ResourceInstance) -> bool:
+        """True when nobody can tell yet whether the object at an address is wanted."""
+        path = address.module.path
+        calls = (Node(Kind.CALL, path[:depth], path[depth]) for depth in range(len(path)))
+        return Node(Kind.RESOURCE, path, address.resource) in self.behind_deferred or any(
+            call in self.behind_deferred for call in calls
+        )
 
     def fail(self, node: Node, found: DiagnosticsError) -> None:
         self.findings.add(*found.diagnostics)
