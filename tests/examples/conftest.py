@@ -52,6 +52,38 @@ def steady(text):
     return text.rstrip()
 
 
+def runner(folder):
+    """A function that runs a command line in a folder, with this environment's `iac` and `python`."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("IAC_", "TF_VAR_"))},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "NO_COLOR": "1",
+        "COLUMNS": "120",
+    }
+
+    def run(command):
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+@pytest.fixture
+def run_here(tmp_path):
+    """Run a command line in an empty folder."""
+    return runner(tmp_path)
+
+
 @pytest.fixture
 def example(tmp_path):
     """A copy of an example stack: its folder, and a function that runs a command line in it."""
@@ -63,43 +95,19 @@ def example(tmp_path):
             ignore=shutil.ignore_patterns(".iac", "*.state.json*", "terraform.tfstate*", ".terraform", "__pycache__"),
         )
         folder = tmp_path / "example-stacks" / name
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("IAC_", "TF_VAR_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "NO_COLOR": "1",
-            "COLUMNS": "120",
-        }
-
-        def run(command):
-            done = subprocess.run(
-                ["/bin/sh", "-c", command],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-            return done.returncode, done.stdout
-
-        return folder, run
+        return folder, runner(folder)
 
     return copy
 
 
 @pytest.fixture
-def check_readme(example):
-    """Run every command of an example's README, and compare what it prints."""
+def check_readme():
+    """Run every command of a README's consoles, and compare what it prints."""
 
-    def check(name, *, but=()):
-        folder, run = example(name)
-        commands = commands_of(folder / "README.md")
+    def check(readme, run, *, but=()):
+        commands = [command for command in commands_of(readme) if not any(part in command.text for part in but)]
         assert commands
         for command in commands:
-            if any(part in command.text for part in but):
-                continue
             _, printed = run(command.text)
             actual = [steady(line) for line in printed.splitlines()]
             expected = [steady(line) for line in command.lines if line != ELLIPSIS]

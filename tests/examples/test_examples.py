@@ -20,8 +20,9 @@ def test_every_example_has_a_readme():
     assert [folder for folder in examples if not (folder / "README.md").is_file()] == []
 
 
-def test_the_stack_in_the_mock_cloud_does_what_its_readme_says(check_readme):
-    check_readme("mock-cloud")
+def test_the_stack_in_the_mock_cloud_does_what_its_readme_says(example, check_readme):
+    folder, run = example("mock-cloud")
+    check_readme(folder / "README.md", run)
 
 
 def test_the_stack_in_the_mock_cloud_can_be_destroyed(example):
@@ -34,12 +35,14 @@ def test_the_stack_in_the_mock_cloud_can_be_destroyed(example):
     assert run("iac state list") == (0, "")
 
 
-def test_the_programs_in_python_do_what_their_readme_says(check_readme):
-    check_readme("python")
+def test_the_programs_in_python_do_what_their_readme_says(example, check_readme):
+    folder, run = example("python")
+    check_readme(folder / "README.md", run)
 
 
-def test_the_files_of_terraform_do_what_their_readme_says(check_readme):
-    check_readme("terraform-json", but=("terraform init",))
+def test_the_files_of_terraform_do_what_their_readme_says(example, check_readme):
+    folder, run = example("terraform-json")
+    check_readme(folder / "README.md", run, but=("terraform init",))
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="compares with the terraform binary, which is not here")
