@@ -10,6 +10,7 @@ import click
 
 from iacengine.cli import exits
 from iacengine.cli.group import Command
+from iacengine.cli.options import json_option
 from iacengine.cli.terminal import Terminal
 
 _SUFFIXES = (".iac.yaml", ".iac.yml", ".iac.json", ".tf.json")
@@ -23,9 +24,17 @@ _CHANGED = 3  # as terraform fmt -check
 @click.option("--list/--no-list", "list_", default=True, help="Print the names of files that change (the default).")
 @click.option("--write/--no-write", default=True, help="Write the files (the default).")
 @click.option("--recursive/--no-recursive", default=True, help="Also in the folders below (the default).")
+@json_option
 @click.pass_obj
 def command(
-    terminal: Terminal, paths: tuple[str, ...], check: bool, diff: bool, list_: bool, write: bool, recursive: bool
+    terminal: Terminal,
+    paths: tuple[str, ...],
+    check: bool,
+    diff: bool,
+    list_: bool,
+    write: bool,
+    recursive: bool,
+    as_json: bool,
 ) -> int:
     """Rewrite stack files in the canonical style. Comments and anchors stay; the data never changes.
 
@@ -37,7 +46,7 @@ def command(
     if paths == ("-",):
         return _filter()
     problems: list[Diagnostic] = []
-    changed = 0
+    changed: list[str] = []
     for path in _stack_files(paths or (".",), recursive=recursive):
         try:
             before = path.read_bytes()
@@ -52,14 +61,19 @@ def command(
             continue
         if before == after:
             continue
-        changed += 1
-        if list_:
+        changed.append(str(path))
+        if list_ and not as_json:
             terminal.line(str(path))
-        if diff:
+        if diff and not as_json:
             terminal.write(_difference(path, before, after))
         if write and not check:
             _replace(path, after)
-    print_diagnostics(problems, terminal)
+    if as_json:
+        from iacengine.cli.views.value_json import dumps  # lazy: most runs are read by people
+
+        terminal.line(dumps({"changed": changed, "errors": [str(found) for found in problems]}, indent=True).decode())
+    else:
+        print_diagnostics(problems, terminal)
     if problems:
         return exits.ERROR
     return _CHANGED if check and changed else exits.DONE

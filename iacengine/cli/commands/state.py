@@ -21,6 +21,12 @@ def command() -> None:
     """
 
 
+def _print_json(terminal: Terminal, data: object) -> None:
+    from iacengine.cli.views.value_json import dumps  # lazy: most runs are read by people
+
+    terminal.line(dumps(data, indent=True).decode())
+
+
 @command.command("list", cls=Command)
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @click.option("--id", "id_", metavar="ID", help="Only objects with this id.")
@@ -40,9 +46,7 @@ def list_(
     if id_ is not None:
         found = [obj for obj in found if obj.attributes.get("id") == id_]
     if as_json:
-        from iacengine.cli.views.value_json import dumps  # lazy, as above
-
-        terminal.line(dumps([str(obj.address) for obj in found], indent=True).decode())
+        _print_json(terminal, [str(obj.address) for obj in found])
         return
     for obj in found:
         terminal.line(f"{obj.address}{f' (deposed {obj.deposed})' if obj.deposed else ''}")
@@ -76,6 +80,7 @@ def show(terminal: Terminal, address: str, as_json: bool, path: str, state: str 
 @click.argument("source")
 @click.argument("destination")
 @click.option("--dry-run", is_flag=True, help="Only say what would be moved.")
+@json_option
 @lock_timeout_option
 @stack_option
 @state_option
@@ -85,6 +90,7 @@ def mv(
     source: str,
     destination: str,
     dry_run: bool,
+    as_json: bool,
     lock_timeout: float,
     path: str,
     state: str | None,
@@ -100,6 +106,9 @@ def mv(
         moves = moves_between(edit.state, source, destination)
         if not dry_run:
             edit.move(moves)
+    if as_json:
+        _print_json(terminal, [{"from": str(old.address), "to": str(new.address)} for old, new in moves])
+        return
     for old, new in moves:
         terminal.line(f"{'Would move' if dry_run else 'Moved'} {old.address} to {new.address}")
 
@@ -107,6 +116,7 @@ def mv(
 @command.command("rm", cls=Command)
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@json_option
 @lock_timeout_option
 @stack_option
 @state_option
@@ -115,6 +125,7 @@ def rm(
     terminal: Terminal,
     addresses: tuple[str, ...],
     dry_run: bool,
+    as_json: bool,
     lock_timeout: float,
     path: str,
     state: str | None,
@@ -128,6 +139,9 @@ def rm(
         found = matching(edit.state, targets, required=True)
         if not dry_run:
             edit.remove(found)
+    if as_json:
+        _print_json(terminal, [str(obj.address) for obj in found])
+        return
     for obj in found:
         terminal.line(f"{'Would remove' if dry_run else 'Removed'} {obj.address}")
     noun = "object" if len(found) == 1 else "objects"
@@ -164,11 +178,14 @@ def pull(terminal: Terminal, format_: str, path: str, state: str | None) -> None
 @command.command("push", cls=Command)
 @click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Also when the state is of another lineage, or older than the present one.")
+@json_option
 @lock_timeout_option
 @stack_option
 @state_option
 @click.pass_obj
-def push(terminal: Terminal, file: str, force: bool, lock_timeout: float, path: str, state: str | None) -> None:
+def push(
+    terminal: Terminal, file: str, force: bool, as_json: bool, lock_timeout: float, path: str, state: str | None
+) -> None:
     """Replace the state by that of FILE (`-`: standard input): iacengine's own format, or Terraform's, version 4.
 
     Refused, unless --force is used, when FILE has another lineage or a smaller serial than the present state.
@@ -178,4 +195,8 @@ def push(terminal: Terminal, file: str, force: bool, lock_timeout: float, path: 
     pushed = read_state_file(file)
     with edit_state(open_stack(path, state), "iac state push", lock_timeout) as edit:
         edit.push(pushed, force=force)
+    if as_json:
+        now = edit.result or pushed
+        _print_json(terminal, {"lineage": now.lineage, "serial": now.serial, "objects": len(now.objects)})
+        return
     terminal.line(f"The state now has {len(pushed.objects)} object{'' if len(pushed.objects) == 1 else 's'}.")
