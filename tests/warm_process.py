@@ -1,12 +1,13 @@
 """A process with the whole command line imported, which forks one child for each command.
 
 Reads one JSON object a line: `{"start": {"arguments", "folder", "environment", "out", "err"}}` answers `{"pid"}` at
-once, `{"wait": PID}` answers `{"code"}` when that child has ended (negative: killed by that signal). A child that has ended
-keeps its process id until it is waited for, so a test may send it signals at any time before.
+once, `{"wait": PID}` answers `{"code"}` when that child has ended (negative: killed by that signal). A child that has
+ended keeps its process id until it is waited for, so a test may send it signals at any time before.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -44,6 +45,8 @@ _WARM = (
 def main() -> None:
     for name in _WARM:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # so that children share the memory of what is imported
     for line in sys.stdin:
         request = json.loads(line)
         if "start" in request:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-REQUIRED = 261
+REQUIRED = 262
 """How many of the 262 have to pass; raise it with every scenario that does."""
 
 
