@@ -15,8 +15,8 @@ from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.environment import Environment, Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, join
 from iacengine.lang.loops import compile_for, compile_for_directive
+from iacengine.lang.mentions import chain, reference_of
 from iacengine.lang.operations import compile_binary, compile_unary
-from iacengine.lang.references import chain, reference_of
 from iacengine.lang.strings import compile_template
 from iacengine.lang.syntax import (
     Attribute,

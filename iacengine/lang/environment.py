@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.references import Reference, Subject
-from iacengine.lang.syntax import Node
 from iacengine.lang.values import Value
+
+if TYPE_CHECKING:
+    from iacengine.lang.syntax import Node
 
 
 class Scope(Protocol):

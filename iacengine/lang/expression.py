@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iacengine.foundation.diagnostics import DiagnosticsError
-from iacengine.lang.compile import compile_expression
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.environment import Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, Span, join
-from iacengine.lang.parser import parse_expression as read_expression
 from iacengine.lang.references import Index, Reference, Subject, subject_size
-from iacengine.lang.syntax import Node
-from iacengine.lang.template import parse_template as read_template
 from iacengine.lang.text import nfc
 from iacengine.lang.traversal import attribute_of, element_of
 from iacengine.lang.types import STRING
 from iacengine.lang.typetext import describe
 from iacengine.lang.values import UNKNOWN, Marked, Unknown, Value, from_python, is_null, mark
+
+if TYPE_CHECKING:
+    from iacengine.lang.syntax import Node
 
 __all__ = ["Expression", "ExpressionError", "Reference", "Scope", "parse_expression", "parse_json", "parse_template"]
 
@@ -111,18 +110,24 @@ def _parse_template(text: str) -> Expression:
         plain = _plain_reference(match.group(1), match.start(1))
         if plain is not None:
             return plain
-    return _build(read_template, text)
+    from iacengine.lang.template import parse_template as read  # lazy: plain references need no parser
+
+    return _build(read, text)
 
 
 @lru_cache(maxsize=_CACHED)
 def parse_expression(text: str) -> Expression:
     """One expression, what would stand inside `${…}`. Raises ExpressionError."""
-    return _build(read_expression, text)
+    from iacengine.lang.parser import parse_expression as read  # lazy: plain references need no parser
+
+    return _build(read, text)
 
 
-def _build(read: Any, text: str) -> Expression:
+def _build(read: Callable[[str], Node], text: str) -> Expression:
+    from iacengine.lang.compile import compile_expression  # lazy: as the parser
+
     try:
-        node: Node = read(text)
+        node = read(text)
         run, found = compile_expression(node)
     except RecursionError:
         raise _too_deep() from None

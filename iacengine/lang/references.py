@@ -1,15 +1,10 @@
-"""What an expression refers to, found without evaluating it."""
+"""What an expression refers to, as data; `lang.mentions` finds it in a syntax tree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from iacengine.foundation.diagnostics import near_match
-from iacengine.lang.errors import ExpressionError, Span
-from iacengine.lang.syntax import Attribute, For, ForDirective, Literal, Node, Variable
-from iacengine.lang.syntax import Index as IndexNode
-from iacengine.lang.walk import children
+from iacengine.lang.errors import Span
 
 Subject = tuple[str, ...]
 """What a reference points at: `("var", "zones")`, `("resource", "aws_vpc", "main")`, `("each", "key")`, `("self",)`."""
@@ -40,7 +35,7 @@ class Reference:
 
 
 # How many names follow the root of a reference before the subject is complete.
-_NAMES = {
+SUBJECT_NAMES = {
     "var": 1,
     "local": 1,
     "module": 1,
@@ -53,148 +48,18 @@ _NAMES = {
     "ephemeral": 2,
     "resource": 2,
 }
-_RESERVED = ("template", "lazy", "arg")
-_ATTRIBUTES = {"each": ("key", "value"), "count": ("index",), "path": ("module", "root", "cwd")}
+RESERVED_ROOTS = ("template", "lazy", "arg")
+ROOT_ATTRIBUTES = {"each": ("key", "value"), "count": ("index",), "path": ("module", "root", "cwd")}
 
 
 def subject_size(names: list[str]) -> int | None:
     """How many of dotted names make the subject, -2 for a resource by its type; None when they need a closer look."""
     root = names[0]
-    if root in _RESERVED or root in ("true", "false", "null"):
+    if root in RESERVED_ROOTS or root in ("true", "false", "null"):
         return None
-    count = _NAMES.get(root)
+    count = SUBJECT_NAMES.get(root)
     if count is None:
         return -2 if len(names) > 1 else None
-    if len(names) <= count or (root in _ATTRIBUTES and names[1] not in _ATTRIBUTES[root]):
+    if len(names) <= count or (root in ROOT_ATTRIBUTES and names[1] not in ROOT_ATTRIBUTES[root]):
         return None
     return count + 1
-
-
-def chain(node: Attribute | IndexNode) -> tuple[Node, list[Attribute | IndexNode]]:
-    """What attributes and indexes are taken of, and those steps from the first on."""
-    steps: list[Attribute | IndexNode] = []
-    current: Node = node
-    while isinstance(current, Attribute | IndexNode):
-        steps.append(current)
-        current = current.source
-    steps.reverse()
-    return current, steps
-
-
-def resolve(root: Variable, steps: list[Attribute | IndexNode]) -> tuple[Subject, int]:
-    """The subject of a reference that starts with a name, and how many steps belong to it.
-
-    Raises ExpressionError for what cannot be a reference (`var`, `data.x`, `aws_vpc["main"]`).
-    """
-    name = root.name
-    if name in _RESERVED:
-        raise ExpressionError(
-            "Reserved symbol name",
-            f'The symbol name "{name}" is reserved for use in a future version of the language.',
-            remedy='For a resource type of this name, write "resource." before it.',
-            span=root.span,
-        )
-    count = _NAMES.get(name, -1)
-    wanted = 1 if count < 0 else count
-    names: list[str] = []
-    for step in steps[:wanted]:
-        if not isinstance(step, Attribute):
-            raise _malformed(name, count, step.span, indexed=True)
-        names.append(step.name)
-    if len(names) < wanted:
-        raise _malformed(name, count, steps[-1].span if steps else root.span, indexed=False)
-    if name in _ATTRIBUTES and names[0] not in _ATTRIBUTES[name]:
-        known = _ATTRIBUTES[name]
-        near = near_match(names[0], known) or known[0]
-        raise ExpressionError(
-            f'Invalid "{name}" attribute',
-            f'The "{name}" object does not have an attribute named "{names[0]}". It has: {", ".join(known)}.',
-            remedy=f"Did you mean {name}.{near}?",
-            span=steps[0].span,
-        )
-    return (("resource", name, *names) if count < 0 else (name, *names)), wanted
-
-
-def _malformed(name: str, count: int, span: Span, *, indexed: bool) -> ExpressionError:
-    summary = "Invalid reference"
-    if count < 0:
-        return ExpressionError(
-            summary,
-            "A reference to a resource type must be followed by at least one attribute access, "
-            "specifying the resource name.",
-            remedy=f"Write {name}.NAME for a resource; a string has to be quoted.",
-            span=span,
-        )
-    if count == 2:
-        noun = {"data": "data source", "ephemeral": "ephemeral resource", "resource": "resource"}[name]
-        return ExpressionError(
-            summary,
-            f'The "{name}" object must be followed by two attribute names: the {noun} type and the resource name.',
-            remedy=f"Write {name}.TYPE.NAME.",
-            span=span,
-        )
-    if indexed:
-        detail = f'The "{name}" object does not support this operation.'
-    else:
-        detail = f'The "{name}" object cannot be accessed directly. Instead, access one of its attributes.'
-    return ExpressionError(summary, detail, remedy=f"Write {name}.NAME.", span=span)
-
-
-def static_step(step: Attribute | IndexNode) -> Step | None:
-    """The step as data, or None when only evaluation can tell."""
-    if isinstance(step, Attribute):
-        return step.name
-    key = step.key
-    if isinstance(key, Literal) and (key.value.__class__ is str or key.value.__class__ is int):
-        return Index(key.value)
-    return None
-
-
-def free_roots(
-    node: Node, bound: frozenset[str] = frozenset()
-) -> Iterator[tuple[Variable, list[Attribute | IndexNode]]]:
-    """Every name that no `for` around it binds, with the attributes and indexes taken of it, in the order written."""
-    match node:
-        case Variable():
-            if node.name not in bound:
-                yield node, []
-        case Attribute() | IndexNode():
-            root, steps = chain(node)
-            if not isinstance(root, Variable):
-                yield from free_roots(root, bound)
-            elif root.name not in bound:
-                yield root, steps
-            for step in steps:
-                if isinstance(step, IndexNode) and not isinstance(step.key, Literal):
-                    yield from free_roots(step.key, bound)
-        case For():
-            yield from free_roots(node.collection, bound)
-            inner = bound | {node.value} | ({node.key} if node.key is not None else frozenset())
-            for child in (node.result_key, node.result, node.condition):
-                if child is not None:
-                    yield from free_roots(child, inner)
-        case ForDirective():
-            yield from free_roots(node.collection, bound)
-            inner = bound | {node.value} | ({node.key} if node.key is not None else frozenset())
-            yield from free_roots(node.body, inner)
-        case _:
-            for child in children(node):
-                yield from free_roots(child, bound)
-
-
-def reference_of(root: Variable, steps: list[Attribute | IndexNode]) -> tuple[Reference, int, Span]:
-    """The reference that a name and its steps make, how many steps the subject takes, and the subject's own span.
-
-    Raises ExpressionError for what cannot be a reference.
-    """
-    subject, used = resolve(root, steps)
-    remaining: list[Step] = []
-    end = root.span[1] if used == 0 else steps[used - 1].span[1]
-    for step in steps[used:]:
-        static = static_step(step)
-        if static is None:
-            break
-        remaining.append(static)
-        end = step.span[1]
-    subject_end = root.span[1] if used == 0 else steps[used - 1].span[1]
-    return Reference(subject, tuple(remaining), (root.span[0], end)), used, (root.span[0], subject_end)

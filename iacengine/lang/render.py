@@ -8,13 +8,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from iacengine.foundation.diagnostics import near_match
-from iacengine.lang.compile import compile_expression
 from iacengine.lang.environment import Run
 from iacengine.lang.errors import ExpressionError, Span
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import FunctionError
-from iacengine.lang.references import Subject, free_roots
-from iacengine.lang.template import parse_template
+from iacengine.lang.references import Subject
 from iacengine.lang.values import Value
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -58,6 +56,10 @@ def render_template(text: str, variables: Mapping[str, Value], name: str, contex
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> tuple[Run, int, tuple[tuple[str, Span], ...]]:
+    from iacengine.lang.compile import compile_expression  # lazy: most stacks render no files
+    from iacengine.lang.mentions import free_roots
+    from iacengine.lang.template import parse_template
+
     node = parse_template(text)
     run, found = compile_expression(node, plain=True)
     return run, found.size, tuple([(root.name, root.span) for root, _ in free_roots(node)])
