@@ -74,6 +74,8 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local:
+    """One of the `locals` of a module."""
+
     name: str
     value: Raw
     origin: Origin
@@ -81,6 +83,8 @@ class Local:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
+    """An output of a module."""
+
     name: str
     value: Raw
     origin: Origin
@@ -104,6 +108,8 @@ class ProviderName:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProviderBlock:
+    """The configuration of a provider, or of one of its aliases."""
+
     name: ProviderName
     body: Mapping[str, Raw]
     origin: Origin
@@ -182,6 +188,8 @@ class ModuleCall:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moved:
+    """An object goes on under another address."""
+
     source: Target
     destination: Target
     origin: Origin
@@ -210,6 +218,8 @@ class Import:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
+    """A `check` block: what should hold, and the data it may read to tell."""
+
     name: str
     assertions: tuple[Condition, ...]
     data: ResourceBlock | None
@@ -218,6 +228,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BackendBlock:
+    """Where the stack asks its state to be kept."""
+
     type: str
     body: Mapping[str, Raw]
     origin: Origin

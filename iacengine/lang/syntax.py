@@ -52,6 +52,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
+    """`source.name`."""
+
     source: Node
     name: str
     span: Span = field(default=NOWHERE, compare=False, repr=False)
@@ -79,6 +81,8 @@ class Splat:
 
 @dataclass(frozen=True, slots=True)
 class Parentheses:
+    """`(inner)`."""
+
     inner: Node
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -94,6 +98,8 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
+    """`left operator right`."""
+
     operator: str
     left: Node
     right: Node
@@ -102,6 +108,8 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
+    """`condition ? yes : no`."""
+
     condition: Node
     yes: Node
     no: Node
@@ -121,6 +129,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
+    """`[items]`."""
+
     items: tuple[Node, ...]
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -135,6 +145,8 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Object:
+    """`{key = value}`: pairs of a key and a value."""
+
     items: tuple[tuple[Node, Node], ...]
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 

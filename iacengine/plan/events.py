@@ -22,6 +22,8 @@ class RefreshStarted:
 
 @dataclass(frozen=True, slots=True)
 class RefreshFinished:
+    """Objects of one type have been looked up again."""
+
     provider: str
     type: str
     total: int
@@ -52,6 +54,8 @@ class StepFinished:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
+    """A side effect failed after `elapsed` seconds."""
+
     step: int
     operation: Operation
     address: ResourceInstance
@@ -81,6 +85,8 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
+    """Something to tell the user while the run goes on."""
+
     diagnostic: Diagnostic
 
 

@@ -200,6 +200,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCounts:
+    """How many objects a plan or an apply adds, changes, destroys, imports and forgets."""
+
     add: int = 0
     change: int = 0
     remove: int = 0
