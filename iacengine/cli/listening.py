@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from iacengine.cli.failures import print_diagnostics
 from iacengine.cli.terminal import Terminal
-from iacengine.cli.views.ui_json import UiLines
 from iacengine.plan.events import Event, Listener, Warned
+
+if TYPE_CHECKING:
+    from iacengine.cli.views.ui_json import UiLines
 
 
 class _Progress(Protocol):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iacengine import engine
 from iacengine.apply.outcome import Outcome
@@ -19,10 +20,12 @@ from iacengine.cli.variables import variable_sources
 from iacengine.cli.views import phrases
 from iacengine.cli.views.plan_text import plan_segments
 from iacengine.cli.views.segments import CREATE, DELETE, styled
-from iacengine.cli.views.ui_json import UiLines
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.state.model import OutputState
+
+if TYPE_CHECKING:
+    from iacengine.cli.views.ui_json import UiLines
 
 _PLAN_MARK = b'{"format":"iacengine-plan"'
 
@@ -47,6 +50,8 @@ def run(verb: str, terminal: Terminal, request: Request, body: Callable[[Operati
     require_assignments(request.variables)
     if not request.as_json:
         return body(Operation(terminal, request, None, verb))
+    from iacengine.cli.views.ui_json import UiLines  # lazy: for programs only
+
     ui = UiLines(sys.stdout.write)
     ui.version()
     try:
