@@ -134,7 +134,8 @@ def template_of(text: str) -> str:
         if not is_literal:
             result.append(f"${{{piece}}}")
         elif index + 1 < len(pieces) and piece[-1:] == "$":
-            result.append(_escaped(piece[:-1]) + '${"$"}')  # else it would make an escape of what follows
+            plain = piece.rstrip("$")  # dollars would make an escape of what follows
+            result.append(f'{_escaped(plain)}${{"{piece[len(plain) :]}"}}')
         else:
             result.append(_escaped(piece))
     return "".join(result)

@@ -17,22 +17,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.foundation.files import DiskFiles
-from iacengine.stack.call_site import call_site, mistake_here, told
+from iacengine.stack.call_site import mistake_here, told
+from iacengine.stack.declaration import Declaration, PathText
 from iacengine.stack.document import Document, DocumentFiles, encoded
 from iacengine.stack.reference import Reference, bare_text
 from iacengine.stack.secret import Secret
 
 if TYPE_CHECKING:
     from iacengine.apply.outcome import Outcome
-    from iacengine.engine import Engine
+    from iacengine.engine import Engine, PlanOptions, Session
     from iacengine.plan.events import Event
     from iacengine.plan.model import Plan, PlanMode
     from iacengine.state.model import State
-
-_LEFT_OUT: Any = object()
-PathText = str | os.PathLike[str]
 
 
 class ApplyError(DiagnosticsError):
@@ -48,7 +46,7 @@ class ApplyError(DiagnosticsError):
         self.outcome = outcome
 
 
-class Stack:
+class Stack(Declaration):
     """One stack. Every method raises DiagnosticsError for what a user can mend.
 
     `directory` is what relative paths (of modules, files, the state) start from. `variables` are values for the
@@ -65,15 +63,12 @@ class Stack:
     ) -> None:
         if not name or "/" in name or name.startswith("."):
             raise mistake_here("Invalid name of a stack", f"{name!r} cannot be part of the name of a file.")
-        self._name = name
-        self._directory = posixpath.normpath(os.fspath(directory))
+        folder = posixpath.normpath(os.fspath(directory))
+        document = Document(posixpath.normpath(posixpath.join(folder, f"{name}.iac.json")))
+        super().__init__(name, document, state_is_named=state is not None)
         self._state = None if state is None else os.fspath(state)
         self._variables = _plain(variables)
         self._files: tuple[str, ...] = ()
-        self._document: Document | None = Document(
-            posixpath.normpath(posixpath.join(self._directory, f"{name}.iac.json"))
-        )
-        self._has_backend = False
         self._opened: tuple[int, Engine] | None = None
 
     @classmethod
@@ -90,124 +85,16 @@ class Stack:
 
         stack = cls.__new__(cls)
         text = os.fspath(path)
-        stack._directory = text
-        stack._name = text
+        Declaration.__init__(stack, text, None, state_is_named=True)
         stack._state = None if state is None else os.fspath(state)
         stack._variables = _plain(variables)
         stack._files = tuple([os.fspath(file) for file in variable_files])
-        stack._document = None
-        stack._has_backend = False
-        stack._opened = (0, engine.open_stack(text, state_path=stack._state))
+        with stack._telling():
+            stack._opened = (0, engine.open_stack(text, state_path=stack._state))
         return stack
 
     def __repr__(self) -> str:
         return f"Stack({self._name!r})" if self._document is not None else f"Stack.load({self._name!r})"
-
-    # --- declaring --------------------------------------------------------------------------------------------------
-
-    def settings(self, **arguments: object) -> None:
-        """The `stack` block: `required_version`, `required_providers`, `backend`, `on_failure`, `encryption`."""
-        self._has_backend = self._has_backend or "backend" in arguments
-        self._declare(("stack",), arguments, literal=True)
-
-    def variable(
-        self,
-        name: str,
-        type: str | None = None,  # noqa: A002 - as in stack files
-        *,
-        default: object = _LEFT_OUT,
-        description: str | None = None,
-        sensitive: bool = False,
-        ephemeral: bool = False,
-        nullable: bool = True,
-        validation: object = None,
-    ) -> Reference:
-        """Declare an input. `type` as in stack files: `string`, `list(string)`, `object({…})`.
-
-        `validation`: a mapping, or several, with `condition` (an `expr`) and `error_message`.
-        """
-        arguments: dict[str, object] = {}
-        if default is not _LEFT_OUT:
-            encoded(default, "default", literal=True)  # a default is data: references cannot stand in it
-            arguments["default"] = default
-        if type is not None:
-            arguments["type"] = type
-        if description is not None:
-            arguments["description"] = description
-        flags = {"sensitive": (sensitive, False), "ephemeral": (ephemeral, False), "nullable": (nullable, True)}
-        arguments |= {flag: value for flag, (value, usual) in flags.items() if value is not usual}
-        if validation is not None:
-            arguments["validation"] = validation
-        self._declare(("variable", name), arguments, data=("default",))
-        return Reference(f"var.{name}")
-
-    def local(self, name: str, value: object) -> Reference:
-        """Declare a local value."""
-        self._declare(("locals",), {name: value}, names_are_data=True)
-        return Reference(f"local.{name}")
-
-    def provider(self, name: str, /, **arguments: object) -> Reference:
-        """Configure a provider. With an `alias`, pass what is returned as `provider=` of a resource."""
-        self._declare(("provider", name), arguments)
-        alias = arguments.get("alias")
-        return Reference(name if alias is None else f"{name}.{alias}")
-
-    def resource(self, kind: str, name: str, /, **arguments: object) -> Reference:
-        """Declare a resource. Arguments are those of its type, nested blocks (mappings, or lists of them), and
-        `count`, `for_each`, `depends_on`, `provider`, `lifecycle`."""
-        self._declare(("resource", kind, name), arguments)
-        return Reference(f"{kind}.{name}")
-
-    def data(self, kind: str, name: str, /, **arguments: object) -> Reference:
-        """Declare a data source: something that is looked up."""
-        self._declare(("data", kind, name), arguments)
-        return Reference(f"data.{kind}.{name}")
-
-    def module(self, name: str, source: PathText, /, **arguments: object) -> Reference:
-        """Call a module; `source` is a path such as `./modules/network`, from the stack's directory."""
-        self._declare(("module", name), {"source": source, **arguments})
-        return Reference(f"module.{name}")
-
-    def output(
-        self,
-        name: str,
-        value: object,
-        *,
-        description: str | None = None,
-        sensitive: bool = False,
-        depends_on: Sequence[Reference | str] = (),
-    ) -> None:
-        """Declare an output."""
-        arguments: dict[str, object] = {"value": value}
-        if description is not None:
-            arguments["description"] = description
-        if sensitive:
-            arguments["sensitive"] = True
-        if depends_on:
-            arguments["depends_on"] = list(depends_on)
-        self._declare(("output", name), arguments)
-
-    def moved(self, from_: Reference | str, to: Reference | str) -> None:
-        """Say that an object has a new address."""
-        self._declare(("moved",), {"from": from_, "to": to})
-
-    def removed(self, from_: str, *, destroy: bool = True) -> None:
-        """Say that a block is gone; with `destroy=False` the real object stays and is forgotten."""
-        self._declare(("removed",), {"from": from_, "lifecycle": {"destroy": destroy}})
-
-    def import_(self, to: Reference | str, *, id: object) -> None:  # noqa: A002 - as in stack files
-        """Take over an object that exists already."""
-        self._declare(("import",), {"to": to, "id": id})
-
-    def check(self, name: str, /, **arguments: object) -> None:
-        """Declare a check: `assert_={"condition": expr(…), "error_message": …}`."""
-        self._declare(("check", name), arguments)
-
-    def to_json(self) -> str:
-        """The declared stack as the text of a stack file (`NAME.iac.json`), which `iac` reads."""
-        if self._document is None:
-            raise self._loaded("written")
-        return self._document.text(() if self._has_backend or self._state is not None else self._default_backend())
 
     # --- using ------------------------------------------------------------------------------------------------------
 
@@ -226,28 +113,38 @@ class Stack:
         excludes: Sequence[str | Reference] = (),
         replace: Sequence[str | Reference] = (),
         refresh: bool = True,
-        parallelism: int | None = None,
+        allow_deferral: bool = False,
         on_failure: str | None = None,
+        parallelism: int | None = None,
         lock_timeout: float = 0.0,
         progress: Callable[[Event], None] | None = None,
     ) -> Plan:
-        """What would be done. `mode`: normal, destroy or refresh-only; addresses as text; `lock_timeout` in seconds."""
+        """What would be done. `mode`: normal, destroy or refresh-only; `lock_timeout` in seconds.
+
+        `allow_deferral`: what has `count` or `for_each` that is not known yet is planned after the rest was applied.
+        """
+        from iacengine import engine  # lazy, as above
+
+        options = engine.PlanOptions(
+            mode=_mode(mode),
+            targets=_addresses("targets", targets),
+            excludes=_addresses("excludes", excludes),
+            replace=_addresses("replace", replace),
+            refresh=refresh,
+            parallelism=parallelism or engine.DEFAULT_PARALLELISM,
+            on_failure=_on_failure(on_failure),
+            allow_deferral=allow_deferral,
+            lock_timeout=lock_timeout,
+        )
+        with self._telling():
+            return self._plan(options, progress, None)
+
+    def save_plan(self, plan: Plan, path: PathText) -> None:
+        """Write a plan to a file, which `iac show` and `iac apply` take."""
         from iacengine import engine  # lazy, as above
 
         with self._telling():
-            options = engine.PlanOptions(
-                mode=_mode(mode),
-                targets=_addresses("targets", targets),
-                excludes=_addresses("excludes", excludes),
-                replace=_addresses("replace", replace),
-                refresh=refresh,
-                parallelism=parallelism or engine.DEFAULT_PARALLELISM,
-                on_failure=_on_failure(on_failure),
-                lock_timeout=lock_timeout,
-            )
-            sources = engine.VariableSources(files=self._files, values=self._variables)
-            plan = engine.plan(self._engine(), options, sources, self._listener(progress))
-            return self._told_of_plan(plan)
+            engine.save_plan(plan, os.fspath(path), self._engine().path)
 
     def apply(
         self,
@@ -263,8 +160,6 @@ class Stack:
 
         `progress` is called with every event, from one thread at a time.
         """
-        from iacengine import engine  # lazy, as above
-
         if plan is not None and on_failure is not None:
             raise mistake_here(
                 "on_failure belongs to the plan",
@@ -272,11 +167,7 @@ class Stack:
                 remedy="Give on_failure to plan(), or leave the plan out.",
                 argument="on_failure",
             )
-        if plan is None:
-            plan = self.plan(
-                progress=progress, on_failure=on_failure, parallelism=parallelism, lock_timeout=lock_timeout
-            )
-        return self._carry_out(plan, progress, parallelism or engine.DEFAULT_PARALLELISM, lock_timeout, check)
+        return self._run("normal", plan, (), progress, on_failure, parallelism, lock_timeout, check)
 
     def destroy(
         self,
@@ -289,20 +180,11 @@ class Stack:
         check: bool = True,
     ) -> Outcome:
         """Destroy what the stack made."""
-        plan = self.plan(
-            mode="destroy",
-            targets=targets,
-            progress=progress,
-            on_failure=on_failure,
-            parallelism=parallelism,
-            lock_timeout=lock_timeout,
-        )
-        return self.apply(plan, progress=progress, parallelism=parallelism, lock_timeout=lock_timeout, check=check)
+        return self._run("destroy", None, targets, progress, on_failure, parallelism, lock_timeout, check)
 
     def refresh(self, *, progress: Callable[[Event], None] | None = None, lock_timeout: float = 0.0) -> Outcome:
         """Take up in the state what has changed outside. No real object is changed."""
-        plan = self.plan(mode="refresh-only", progress=progress, lock_timeout=lock_timeout)
-        return self.apply(plan, progress=progress, lock_timeout=lock_timeout)
+        return self._run("refresh-only", None, (), progress, None, None, lock_timeout, True)
 
     @property
     def state(self) -> State | None:
@@ -329,26 +211,6 @@ class Stack:
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
-    def _declare(
-        self,
-        labels: Sequence[str],
-        arguments: Mapping[str, object],
-        *,
-        literal: bool = False,
-        data: Sequence[str] = (),
-        names_are_data: bool = False,
-    ) -> None:
-        if self._document is None:
-            raise self._loaded("added to")
-        self._document.add(call_site(), labels, arguments, literal=literal, data=data, names_are_data=names_are_data)
-
-    def _loaded(self, what: str) -> DiagnosticsError:
-        return mistake_here(
-            f"A loaded stack cannot be {what}",
-            f"{self!r} is what its files say.",
-            remedy="Declare a stack of your own with Stack(name), and call the directory as a module.",
-        )
-
     def _engine(self) -> Engine:
         """What is planned and applied: opened again when something was declared since."""
         from iacengine import engine  # lazy, as above
@@ -360,35 +222,54 @@ class Stack:
         if self._opened is None or self._opened[0] != len(self._document):
             document = self._document
             files = DocumentFiles(document.path, self.to_json().encode(), DiskFiles())
-            configuration = load(document.path, files=files)
-            self._opened = (len(document), engine.engine_of(configuration, document.path, state_path=self._state))
+            findings = Findings()
+            configuration = load(document.path, files=files, findings=findings)
+            opened = engine.engine_of(configuration, document.path, state_path=self._state)
+            self._opened = (len(document), replace(opened, warnings=findings.all))
         return self._opened[1]
 
-    def _default_backend(self) -> tuple[str, ...]:
-        """Two programs in one directory keep their states apart."""
-        return (f'{{"stack":{{"backend":{{"local":{{"path":"{self._name}.state.json"}}}}}}}}',)
+    def _plan(self, options: PlanOptions, progress: Callable[[Event], None] | None, held: Session | None) -> Plan:
+        from iacengine import engine  # lazy, as above
 
-    def _carry_out(
+        sources = engine.VariableSources(files=self._files, values=self._variables)
+        plan = engine.plan(self._engine(), options, sources, self._listener(progress), held=held)
+        if self._document is None or not plan.diagnostics:
+            return plan
+        return replace(plan, diagnostics=tuple(map(self._relocated, plan.diagnostics)))
+
+    def _run(
         self,
-        plan: Plan,
+        mode: str,
+        plan: Plan | None,
+        targets: Sequence[str | Reference],
         progress: Callable[[Event], None] | None,
-        parallelism: int,
+        on_failure: str | None,
+        parallelism: int | None,
         lock_timeout: float,
         check: bool,
     ) -> Outcome:
+        """Plan, unless there is a plan, and apply, under one lock."""
         from iacengine import engine  # lazy, as above
         from iacengine.apply.outcome import Outcome
 
-        with self._telling():
-            if not plan.applyable:
-                return Outcome(plan.prior_state, plan.counts())
+        width = parallelism or engine.DEFAULT_PARALLELISM
+        options = engine.PlanOptions(
+            mode=_mode(mode),
+            targets=_addresses("targets", targets),
+            parallelism=width,
+            on_failure=_on_failure(on_failure),
+        )
+        command = "Stack.destroy" if mode == "destroy" else "Stack.apply"
+        with (
+            self._telling(),
+            engine.session(self._engine(), command, parallelism=width, lock_timeout=lock_timeout) as held,
+        ):
+            wanted = self._plan(options, progress, held) if plan is None else plan
+            if not wanted.applyable:
+                return Outcome(wanted.prior_state, wanted.counts())
+            listener = self._listener(progress)
             outcome = engine.apply(
-                self._engine(),
-                plan,
-                parallelism=parallelism,
-                lock_timeout=lock_timeout,
-                listener=self._listener(progress),
-                command="Stack.apply",
+                self._engine(), wanted, parallelism=width, listener=listener, command=command, held=held
             )
         if outcome.diagnostics and self._document is not None:
             outcome = replace(outcome, diagnostics=tuple(map(self._relocated, outcome.diagnostics)))
@@ -410,11 +291,6 @@ class Stack:
 
     def _relocated(self, diagnostic: Diagnostic) -> Diagnostic:
         return diagnostic if self._document is None else self._document.relocated(diagnostic)
-
-    def _told_of_plan(self, plan: Plan) -> Plan:
-        if self._document is None or not plan.diagnostics:
-            return plan
-        return replace(plan, diagnostics=tuple(map(self._relocated, plan.diagnostics)))
 
     def _listener(self, progress: Callable[[Event], None] | None) -> Callable[[Event], None]:
         from iacengine.plan.events import StepFailed, Warned, ignore  # lazy, as above

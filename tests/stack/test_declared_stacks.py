@@ -163,6 +163,45 @@ def test_targets_and_modes_narrow_a_plan(stack):
     assert stack.refresh().ok
 
 
+def test_a_plan_that_was_saved_is_applied_by_the_command_line(stack, place):
+    network(stack)
+    stack.save_plan(stack.plan(), "shop.plan")
+    command = [sys.executable, "-c", "from iacengine.cli.main import main; main()", "apply", "shop.plan"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not stack.plan().applyable
+
+
+def test_warnings_of_a_declared_stack_are_in_its_plan(stack):
+    stack.provider("mock", alias="old", version="1.0")
+    (found,) = stack.plan().diagnostics
+    assert found.range.path.endswith("test_declared_stacks.py")
+    assert stack.validate() == (found,)
+
+
+def test_what_is_not_known_yet_can_be_deferred(stack):
+    main = network(stack)
+    stack.resource("mock_server", "web", for_each=fn.toset([main.id]), name="web")
+    with pytest.raises(DiagnosticsError, match="for_each"):
+        stack.plan()
+    assert stack.apply(stack.plan(allow_deferral=True)).counts.add == 2
+
+
+def test_two_applies_at_once_are_refused(stack, place):
+    network(stack)
+    other = Stack("shop")
+    other.output("a", 1)
+    caught = []
+
+    def meanwhile(event):
+        with pytest.raises(DiagnosticsError, match="lock") as failure:
+            other.apply()
+        caught.append(failure)
+
+    stack.apply(progress=meanwhile)
+    assert caught
+
+
 def test_progress_hears_of_every_step(stack):
     network(stack)
     heard = []

@@ -1,6 +1,6 @@
 """Text of a Python program in templates and expressions: what is no reference stays what it is."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from iacengine import Reference
@@ -33,12 +33,16 @@ def parts(references):
 
 
 @given(st.lists(st.tuples(TEXTS, st.booleans()), max_size=4))
+@example([("$$", True)])
+@example([("$${a", True), ("%%{$", True)])
 def test_a_template_means_the_text_with_its_references(pieces):
     text, expected = parts(pieces)
     assert parse_template(template_of(text)).evaluate(Scope()) == expected
 
 
 @given(st.lists(st.tuples(TEXTS, st.booleans()), max_size=4))
+@example([("$$", True)])
+@example([("$${a", True), ("%%{$", True)])
 def test_an_expression_means_the_text_with_its_references(pieces):
     text, expected = parts(pieces)
     assert parse_expression(expression_of(text)).evaluate(Scope()) == expected
