@@ -18,7 +18,7 @@ from iacengine.stack.call_site import mistake_here
 
 _SECRET = os.urandom(8).hex()
 _TOKEN = re.compile(rf"\$\{{iac:{_SECRET}:(.*?):{_SECRET}\}}", re.DOTALL)
-_NAME = re.compile(r"[^\W\d][\w-]*")
+_PLAIN = re.compile(r'[^\W\d][\w-]*(?:\.[^\W\d][\w-]*|\[(?:\d+|"[^"\\]*")\])*')
 
 
 class Reference:
@@ -106,7 +106,8 @@ class Function:
 
 def expr(text: str) -> Reference:
     """An expression of the language, such as `expr("var.zones[0]")` or `expr(f"[for s in {servers} : s.id]")`."""
-    return Reference(f"({bare_text(text)})" if _NAME.fullmatch(text) is None else text)
+    bare = bare_text(text)
+    return Reference(bare if _PLAIN.fullmatch(bare) else f"({bare})")
 
 
 fn = Functions()

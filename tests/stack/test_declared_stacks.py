@@ -152,6 +152,68 @@ def test_the_json_of_a_declared_stack_is_a_stack_file_of_the_same_meaning(stack,
     assert not loaded.plan().applyable
 
 
+def test_conditions_and_checks_judge(place):
+    def stack(size):
+        made = Stack("shop", variables={"size": size})
+        made.provider("mock", cloud="cloud.sqlite")
+        value = made.variable(
+            "size",
+            "number",
+            validation={"condition": expr("var.size < 10"), "error_message": f"Not {expr('var.size')}."},
+        )
+        main = network(
+            made, lifecycle={"precondition": {"condition": expr(f"{value} != 5"), "error_message": "five is too odd"}}
+        )
+        made.check("small", assert_={"condition": expr(f"{value} < 3"), "error_message": f"{main.name} is large"})
+        return made
+
+    assert stack(1).plan().applyable
+    for size, message in ((11, "Not 11."), (5, "five is too odd")):
+        with pytest.raises(DiagnosticsError, match=message):
+            stack(size).plan()
+    (warning,) = stack(4).plan().diagnostics
+    assert warning.detail == "net is large"
+
+
+def test_objects_can_be_forgotten_and_taken_over(stack):
+    network(stack)
+    stack.output("id", expr("mock_network.main").id)
+    stack.apply()
+    identity = stack.outputs["id"]
+    forgetful = Stack("shop")
+    forgetful.provider("mock", cloud="cloud.sqlite")
+    forgetful.removed("mock_network.main", destroy=False)
+    assert forgetful.apply().counts.forget == 1
+    again = Stack("shop")
+    again.provider("mock", cloud="cloud.sqlite")
+    main = network(again)
+    again.import_(main, id=identity)
+    assert again.apply().counts.imported == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("var.a", "${var.a}"),
+        ('a_b.c["d"].e[0]', '${a_b.c["d"].e[0]}'),
+        ("a + b", "${(a + b)}"),
+        ("upper(a)", "${(upper(a))}"),
+        ("1.5", "${(1.5)}"),
+    ],
+)
+def test_an_expression_that_is_no_plain_reference_stands_in_parentheses(text, shown):
+    assert repr(expr(text)) == shown
+
+
+def test_an_expression_can_be_depended_on_and_indexed(stack):
+    network(stack)
+    stack.resource("mock_server", "web", name="web", depends_on=[expr("mock_network.main")])
+    stack.local("zones", ["a", "b"])
+    stack.output("last", expr("reverse(local.zones)")[0])
+    stack.apply()
+    assert stack.outputs["last"] == "b"
+
+
 def test_targets_and_modes_narrow_a_plan(stack):
     main = network(stack)
     stack.resource("mock_server", "web", name="web")
