@@ -122,15 +122,13 @@ def test_an_object_keeps_the_token_of_the_operation_that_made_it(watched):
     assert {found.address: found.token for found in outcome.state.objects.values()} == tokens
 
 
-def test_many_operations_share_a_flush(watched):
-    many = objects(o={"count": 200, "name": "o${count.index}"})
-    outcome = watched.apply(many)
+def test_what_is_ready_at_once_begins_with_one_flush_and_ends_share_flushes_with_beginnings(watched):
+    outcome = watched.apply(objects(o={"count": 200, "name": "o${count.index}"}), parallelism=32)
     assert outcome.counts.add == 200
-    assert len(watched.kinds("append")) <= 120
-    local = {"resource": {"terraform_data": {"d": {"count": 400, "input": "${count.index}"}}}}
-    outcome = watched.apply(local)
-    assert outcome.counts.add == 400
-    assert len(watched.kinds("append")) <= 120
+    appends = [event.entries for event in watched.kinds("append")]
+    first = next(entries for entries in appends if any(isinstance(entry, Begun) for entry in entries))
+    assert sum(isinstance(entry, Begun) for entry in first) == 32
+    assert len(appends) <= 210, "an end and the beginning it makes way for cost more than one flush"
 
 
 def test_operations_without_io_need_next_to_no_flushes(watched):

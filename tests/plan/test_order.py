@@ -59,6 +59,18 @@ def test_a_dependent_is_deleted_before_its_dependency_is_even_updated(order):
     assert_order(order({"a": []}, {"a": UPDATE, "b": DELETE}, stored=PAIR), "delete b", "update a")
 
 
+def test_what_is_no_longer_needed_goes_before_its_former_dependent_is_updated(order):
+    assert_order(order({"b": []}, {"a": DELETE, "b": UPDATE}, stored=PAIR), "delete a", "update b")
+
+
+def test_what_is_no_longer_needed_and_was_created_first_goes_after_its_former_dependent_was_updated(order):
+    assert_order(order({"b": []}, {"a": DELETE, "b": UPDATE}, stored=PAIR, late="a"), "update b", "delete a")
+
+
+def test_an_object_that_was_created_first_goes_after_what_it_depended_on_was_updated(order):
+    assert_order(order({"a": []}, {"a": UPDATE, "b": DELETE}, stored=PAIR, late="ab"), "update a", "delete b")
+
+
 def test_a_replacement_deletes_and_then_creates(order):
     assert_order(order({"a": []}, {"a": REPLACE}), "delete a", "create a")
 

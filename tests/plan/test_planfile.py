@@ -118,6 +118,17 @@ def test_every_flipped_bit_is_noticed(planner, tmp_path):
             engine.load_plan(str(path))
 
 
+def test_a_plan_whose_digest_says_something_else_is_damaged(planner, tmp_path):
+    path = tmp_path / "p"
+    engine.save_plan(planner.plan({"locals": {"x": 1}}), str(path), str(planner.folder))
+    head, _, body = path.read_bytes().partition(b"\n")
+    place = head.index(b'"sha256":"') + 12
+    wrong = head[:place] + (b"0" if head[place : place + 1] != b"0" else b"1") + head[place + 1 :]
+    path.write_bytes(wrong + b"\n" + body)
+    with pytest.raises(DiagnosticsError, match="Damaged"):
+        engine.load_plan(str(path))
+
+
 def test_saving_over_a_plan_that_cannot_be_written_tells_where(planner):
     plan = planner.plan({"locals": {"x": 1}})
     with pytest.raises(DiagnosticsError, match="nowhere"):
