@@ -27,6 +27,7 @@ _NO_FRAME: Frame = []
 _SHOWN_VALUES = 8
 _CACHED = 32_768  # texts; a few hundred bytes each
 _PLAIN_REFERENCE = re.compile(r"\$\{[ ]*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)[ ]*\}", re.ASCII)
+_NOT_PLAIN = re.compile(r"[$%\r]")  # what may begin a sequence, or an escape of one
 
 
 class Expression:
@@ -110,6 +111,10 @@ def _parse_template(text: str) -> Expression:
         plain = _plain_reference(match.group(1), match.start(1))
         if plain is not None:
             return plain
+    else:
+        plain = _plain_template(text)
+        if plain is not None:
+            return plain
     from iacengine.lang.template import parse_template as read  # lazy: plain references need no parser
 
     return _build(read, text)
@@ -150,6 +155,34 @@ def _plain_reference(text: str, start: int) -> Expression | None:
     subject_span = (start, start + len(".".join(names[: abs(size)])))
     run = _reference_run(subject, rest, subject_span, start)
     return Expression(run, 0, (Reference(subject, rest, span),), constant=False)
+
+
+def _plain_template(text: str) -> Expression | None:
+    """`${var.name}-web`: text and plain references, read without the parser. None for what needs it."""
+    parts: list[str | Run] = []
+    spans: list[Span] = []
+    references: list[Reference] = []
+    end = 0
+    for match in _PLAIN_REFERENCE.finditer(text):
+        plain = _plain_reference(match.group(1), match.start(1))
+        if plain is None:
+            return None
+        start = match.start()
+        if start > end:
+            parts.append(text[end:start])
+            spans.append((end, start))
+        end = match.end()
+        parts.append(plain._run)
+        spans.append(match.span(1))
+        references += plain.references
+    if end < len(text):
+        parts.append(text[end:])
+        spans.append((end, len(text)))
+    if not references or any(_NOT_PLAIN.search(part) for part in parts if isinstance(part, str)):
+        return None
+    from iacengine.lang.strings import joined  # lazy: many stacks have no such strings
+
+    return Expression(joined(parts, spans), 0, tuple(references), constant=False)
 
 
 def _reference_run(subject: Subject, rest: tuple[str, ...], span: Span, start: int) -> Run:

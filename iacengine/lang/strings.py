@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.environment import Environment, Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, Span, join
-from iacengine.lang.operators import NOT_NULL
-from iacengine.lang.syntax import Template
 from iacengine.lang.text import graphemes, nfc
 from iacengine.lang.types import STRING
 from iacengine.lang.values import Marked, Null, Refinement, Unknown, Value, mark
 
+if TYPE_CHECKING:
+    from iacengine.lang.syntax import Template
+
+_NOT_NULL = Refinement(not_null=True)
 _PREFIX_LIMIT = 128  # characters of a known prefix worth remembering
 _DELIMITERS = frozenset("-_:;/\\,.(){}[]|?!~ \t@#$%^&*+\"'")
 
@@ -24,6 +29,11 @@ def compile_template(node: Template, environment: Environment) -> Run:
     if all(isinstance(part, str) for part in parts):
         text = nfc("".join(part for part in parts if isinstance(part, str)))
         return lambda _scope, _frame: text
+    return joined(parts, spans)
+
+
+def joined(parts: Sequence[str | Run], spans: Sequence[Span]) -> Run:
+    """The parts as one string; `spans` says where each of them stands in the template."""
 
     def run(scope: Scope, frame: Frame) -> Value:
         pieces: list[str] = []
@@ -89,4 +99,4 @@ def _unknown_text(prefix: str) -> Unknown:
     prefix = prefix[:_PREFIX_LIMIT]
     if prefix and prefix[-1] not in _DELIMITERS:
         prefix = "".join(graphemes(prefix)[:-1])
-    return Unknown(STRING, Refinement(not_null=True, prefix=prefix) if prefix else NOT_NULL)
+    return Unknown(STRING, Refinement(not_null=True, prefix=prefix) if prefix else _NOT_NULL)
