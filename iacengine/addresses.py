@@ -117,6 +117,9 @@ class ConfigResource:
     module: ModulePath
     resource: Resource
 
+    def __hash__(self) -> int:
+        return hash((self.module, self.resource.type, self.resource.name))  # one call, not one for each part
+
     def __str__(self) -> str:
         return f"{module_path_text(self.module)}.{self.resource}" if self.module else str(self.resource)
 
@@ -136,6 +139,10 @@ class ResourceInstance:
     @property
     def config(self) -> ConfigResource:
         return ConfigResource(self.module.path, self.resource)
+
+    def __hash__(self) -> int:
+        resource = self.resource  # one call, not one for each part; the mode hardly ever tells two apart
+        return hash((self.module.steps, resource.type, resource.name, self.key))
 
     def __str__(self) -> str:
         text = f"{self.resource}{key_text(self.key)}"
