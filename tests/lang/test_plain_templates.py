@@ -15,11 +15,10 @@ from iacengine.lang.references import Reference
 from iacengine.lang.template import parse_template as read_template
 from iacengine.lang.values import UNKNOWN, sensitive
 
-PIECES = st.sampled_from(
-    ["${var.a}", "${ var.b }", "${aws_vpc.main.id}", "${var.none}", "${var.no}", "${local.u}", "${var.s}", "${var.o.x}"]
-    + ["$", "$$", "$${", "%%{", "%", "{", "}", "~", " ", "\n", "\r\n", "\r", '"', "\\", "\\n", "web-", "é", "e\u0301"]
-    + ["${var.a", "${~ var.a ~}", "${var}", "${each.key}", "${self}", "${null}", "${1}"]
-)
+REFERENCES = ("${var.a}", "${ var.b }", "${aws_vpc.main.id}", "${var.none}", "${var.no}", "${local.u}", "${var.s}")
+TEXTS = ("$", "$$", "$${", "%%{", "%", "{", "}", "~", " ", "\n", "\r\n", "\r", '"', "\\", "\\n", "web-", "é", "e\u0301")
+OTHERS = ("${var.a", "${~ var.a ~}", "${var}", "${var.o.x}", "${each.key}", "${self}", "${null}", "${1}")
+PIECES = st.sampled_from((*REFERENCES, *TEXTS, *OTHERS))
 NAMES: dict[str, Any] = {
     "var.a": "A",
     "var.b": 7,
