@@ -39,6 +39,9 @@ def make_plan(
     walk = Walk(configuration, graph, state, providers, variables, functions, source_address, options, listener)
     try:
         walk.run()
+    except KeyboardInterrupt:
+        providers.stop()  # or closing would wait for reads that nobody needs any more
+        raise
     finally:
         walk.close()
     walk.findings.raise_errors()
