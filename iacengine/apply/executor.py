@@ -20,11 +20,13 @@ from iacengine.apply.interruption import heeding_interrupts
 from iacengine.apply.operations import (
     Task,
     answer_problems,
+    looked_up,
     perform,
     planned_object,
     prepare_delete,
     prepare_forward,
     settled_object,
+    unusable_answer,
 )
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
@@ -37,6 +39,7 @@ from iacengine.plan.model import Change, ChangeCounts, Plan
 from iacengine.plan.prior import stored_value
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import ApplyResponse
+from iacengine.schema.errors import SchemaError
 from iacengine.schema.values import mark_with_paths
 from iacengine.state.journal_entries import Begun, Changed, Failed, JournalEntry, Operation, Succeeded
 from iacengine.state.model import ObjectKey, ResourceObject
@@ -255,7 +258,8 @@ class Executor:
                     self.progress.forget += 1
                     self._finish(number)
         except DiagnosticsError as found:
-            self._fail(number, change, found.diagnostics, 0.0, told=False)
+            placed = (each if each.range else replace(each, address=str(change.address)) for each in found.diagnostics)
+            self._fail(number, change, tuple(placed), 0.0, told=False)
         return None
 
     def _prepare_forward(self, number: int, operation: Operation, change: Change) -> Task | None:
@@ -339,7 +343,11 @@ class Executor:
         elapsed = monotonic() - started
         problems = answer_problems(task, response)
         failed = any(found.is_error for found in problems)
-        changes = self._state_changes(task, replace(response, diagnostics=problems))
+        try:
+            changes = self._state_changes(task, replace(response, diagnostics=problems))
+        except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
+            problems, failed = (*problems, unusable_answer(task)), True
+            changes = self._state_changes(task, replace(looked_up(task), diagnostics=problems))
         self._apply_changes(changes)
         if failed:
             message = next(found.summary for found in problems if found.is_error)

@@ -6,6 +6,7 @@ turns the answer into changes of the state. Only `perform` does I/O.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ from iacengine.lang.values import Unknown, Value, any_inside, map_children
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
-from iacengine.provider.checks import check_applied, check_planned
+from iacengine.provider.checks import check_applied, check_planned, check_read
 from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
 from iacengine.schema import Schema
 from iacengine.schema.values import mark_with_paths, unmark_with_paths
@@ -109,18 +110,30 @@ def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: 
 
 
 def perform(task: Task) -> ApplyResponse:
-    """Call the provider. A defect of it becomes a diagnostic."""
+    """Call the provider. What it raises becomes a failed answer, with what a create made all the same."""
     try:
         return task.provider.apply(task.request)
     except DiagnosticsError as found:
-        return ApplyResponse(None, None, found.diagnostics)
-    except Exception as defect:
-        problem = error(
-            "Provider failed",
-            f"The provider raised {type(defect).__name__} during {task.operation.value}: {defect}",
-            remedy="This is a defect of the provider; report it to its maintainers.",
-        )
-        return ApplyResponse(None, None, (problem,))
+        return replace(looked_up(task), diagnostics=found.diagnostics)
+
+
+def looked_up(task: Task) -> ApplyResponse:
+    """What is there after a call that gave no usable answer: a created object by its token, else nothing is known."""
+    if task.operation is Operation.CREATE:
+        with contextlib.suppress(DiagnosticsError):  # the failure of the call itself is what the user is told
+            found = task.provider.find(task.request.type, task.request.token)
+            if found.state is not None and not (found.diagnostics or check_read(task.schema.block, found.state)):
+                return ApplyResponse(found.state, found.private)
+    return ApplyResponse(None)
+
+
+def unusable_answer(task: Task) -> Diagnostic:
+    return error(
+        "Provider returned an invalid object",
+        f"What the provider returned does not fit the schema of {task.request.type}, so it cannot be stored.",
+        remedy="This is a defect of the provider; report it to its maintainers.",
+        address=str(task.address),
+    )
 
 
 def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[ResourceObject | None, Value]:

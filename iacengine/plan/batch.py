@@ -9,7 +9,7 @@ from iacengine.addresses import ProviderReference, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
 from iacengine.plan.model import PlanMode
@@ -164,17 +164,8 @@ def _ask(tasks: list[PlanTask], *, second: bool = False) -> list[PlanResponse]:
         requests = [tasks[index].second if second else tasks[index].request for index in indexes]
         try:
             responses = provider.plan([request for request in requests if request is not None])
-        except Exception as defect:
-            problem = _defect(defect)
-            responses = [PlanResponse(None, diagnostics=(problem,)) for _ in indexes]
+        except DiagnosticsError as found:
+            responses = [PlanResponse(None, diagnostics=found.diagnostics) for _ in indexes]
         for index, response in zip(indexes, responses, strict=True):
             answers[index] = response
     return [answer for answer in answers if answer is not None]
-
-
-def _defect(defect: Exception) -> Diagnostic:
-    return error(
-        "Provider failed",
-        f"The provider raised {type(defect).__name__} while planning: {defect}",
-        remedy="This is a defect of the provider; report it to its maintainers.",
-    )

@@ -11,7 +11,7 @@ from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity
 from iacengine.graph.build import resource_node
 from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
@@ -97,17 +97,7 @@ def read_data(
     invalid = provider.validate_data_source(type_, config)
     response = ReadResponse(None, None, invalid)
     if not any(found.is_error for found in invalid):
-        try:
-            response = provider.read_data(type_, config)
-        except DiagnosticsError:
-            raise
-        except Exception as defect:
-            problem = error(
-                "Provider failed",
-                f"The provider raised {type(defect).__name__} while reading {address}: {defect}",
-                remedy="This is a defect of the provider; report it to its maintainers.",
-            )
-            response = ReadResponse(None, None, (problem,))
+        response = provider.read_data(type_, config)
     diagnostics = response.diagnostics
     if not any(found.is_error for found in diagnostics):
         diagnostics = (*diagnostics, *check_read(schema.block, response.state))

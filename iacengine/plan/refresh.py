@@ -8,10 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference
-from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
 from iacengine.lang.values import SENSITIVE, same
 from iacengine.plan.events import Listener, RefreshFinished, RefreshStarted
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
+from iacengine.provider.checks import check_read
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import Provider, ReadRequest, ReadResponse
 from iacengine.schema import Schema
@@ -84,13 +85,8 @@ class Refresh:
         priors = [open_stored(found, schema, provider) for found in stored]
         try:
             responses = provider.read([ReadRequest(type_, prior.value, prior.stored.private) for prior in priors])
-        except Exception as defect:
-            problem = error(
-                "Provider failed",
-                f"The provider raised {type(defect).__name__} while reading {type_}: {defect}",
-                remedy="This is a defect of the provider; report it to its maintainers.",
-            )
-            responses = [ReadResponse(None, None, (problem,)) for _ in priors]
+        except DiagnosticsError as found:
+            responses = [ReadResponse(None, None, found.diagnostics) for _ in priors]
         for prior, response in zip(priors, responses, strict=True):
             self._results[prior.stored.key] = _compare(prior, response, schema)
 
@@ -113,6 +109,10 @@ def _compare(prior: PriorObject, response: ReadResponse, schema: Schema) -> Refr
     same_private = response.private is None or response.private == prior.stored.private
     if same(response.state, prior.value) and same_private:
         return Refreshed(prior, prior, False, response.diagnostics)
+    problems = check_read(schema.block, response.state)
+    if problems:
+        address = str(prior.stored.address)
+        return Refreshed(prior, prior, False, tuple(replace(found, address=address) for found in problems))
     marked = mark_paths(response.state, prior.marks, SENSITIVE) if prior.marks else response.state
     attributes, paths = stored_value(marked, schema.block)
     private = prior.stored.private if response.private is None else response.private

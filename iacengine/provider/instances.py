@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from iacengine.addresses import Mode, ProviderReference
-from iacengine.foundation.diagnostics import Diagnostic, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
 from iacengine.lang.values import Value
+from iacengine.provider.guard import GuardedProvider
 from iacengine.provider.protocol import ConfigureContext, Provider, ProviderPlugin, ProviderSchema
 from iacengine.schema import Schema
 
@@ -26,7 +27,18 @@ class Providers:
         self._made: list[Provider] = []
 
     def _make(self, source: str) -> Provider:
-        provider = self._find_plugin(source).create()
+        plugin = self._find_plugin(source)
+        try:
+            made = plugin.create()
+        except DiagnosticsError:
+            raise
+        except Exception as defect:
+            raise failure(
+                "Provider failed",
+                f"The provider {source} could not be made: {type(defect).__name__}: {defect}",
+                remedy="This is a defect of the provider or of its installation; report it to its maintainers.",
+            ) from defect
+        provider = GuardedProvider(made, source)
         self._made.append(provider)
         return provider
 

@@ -1,0 +1,134 @@
+"""A provider as the engine uses it: what it raises, and answers of the wrong kind, become errors of the user's run.
+
+Providers come from others. A defect of one must not tear up a run half-way, whatever it raises (`SystemExit`
+included); so every call goes through here. What the arguments and answers mean is not looked at: see
+`iacengine.provider.checks`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
+from iacengine.lang.values import Value
+from iacengine.provider.protocol import (
+    ApplyRequest,
+    ApplyResponse,
+    ConfigureContext,
+    ImportedObject,
+    PlanRequest,
+    PlanResponse,
+    Provider,
+    ProviderSchema,
+    ReadRequest,
+    ReadResponse,
+)
+
+_REMEDY = "This is a defect of the provider; report it to its maintainers."
+
+A = TypeVar("A")
+
+
+class GuardedProvider:
+    """A provider that raises nothing but DiagnosticsError (functions apart, whose errors belong to expressions)."""
+
+    def __init__(self, provider: Provider, source: str) -> None:
+        self._provider = provider
+        self._source = source
+        self.is_local = bool(getattr(provider, "is_local", False))
+
+    def _call(self, doing: str, call: Callable[[], A]) -> A:
+        try:
+            return call()
+        except DiagnosticsError:
+            raise
+        except (Exception, SystemExit) as defect:
+            raise failure(
+                "Provider failed",
+                f"The provider {self._source} raised {type(defect).__name__} while {doing}: {defect}",
+                remedy=_REMEDY,
+            ) from defect
+
+    def _require(self, answer: object, kind: type[A], doing: str) -> A:
+        if not isinstance(answer, kind):
+            raise self._wrong(doing, f"{type(answer).__name__} instead of {kind.__name__}")
+        return answer
+
+    def _all(self, answers: object, kind: type[A], count: int, doing: str) -> list[A]:
+        if not isinstance(answers, Sequence) or len(answers) != count:
+            found = str(len(answers)) if isinstance(answers, Sequence) else type(answers).__name__
+            raise self._wrong(doing, f"{found} instead of {count} answers")
+        return [self._require(answer, kind, doing) for answer in answers]
+
+    def _wrong(self, doing: str, what: str) -> DiagnosticsError:
+        return failure("Provider failed", f"The provider {self._source} gave {what} while {doing}.", remedy=_REMEDY)
+
+    # --- the protocol ----------------------------------------------------------------------------------------------
+
+    def schema(self) -> ProviderSchema:
+        doing = "giving its schema"
+        return self._require(self._call(doing, self._provider.schema), ProviderSchema, doing)
+
+    def validate_provider(self, config: Value) -> tuple[Diagnostic, ...]:
+        return self._call("checking its configuration", lambda: tuple(self._provider.validate_provider(config)))
+
+    def configure(self, config: Value, context: ConfigureContext) -> tuple[Diagnostic, ...]:
+        return self._call("taking its configuration", lambda: tuple(self._provider.configure(config, context)))
+
+    def validate_resource(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        return self._call(
+            f"checking the configuration of {type_}", lambda: tuple(self._provider.validate_resource(type_, config))
+        )
+
+    def validate_data_source(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        return self._call(
+            f"checking the configuration of the data source {type_}",
+            lambda: tuple(self._provider.validate_data_source(type_, config)),
+        )
+
+    def plan(self, requests: Sequence[PlanRequest]) -> Sequence[PlanResponse]:
+        doing = "planning"
+        return self._all(self._call(doing, lambda: self._provider.plan(requests)), PlanResponse, len(requests), doing)
+
+    def read(self, requests: Sequence[ReadRequest]) -> Sequence[ReadResponse]:
+        doing = f"reading {requests[0].type}" if requests else "reading"
+        return self._all(self._call(doing, lambda: self._provider.read(requests)), ReadResponse, len(requests), doing)
+
+    def read_data(self, type_: str, config: Value) -> ReadResponse:
+        doing = f"reading the data source {type_}"
+        return self._require(self._call(doing, lambda: self._provider.read_data(type_, config)), ReadResponse, doing)
+
+    def apply(self, request: ApplyRequest) -> ApplyResponse:
+        operation = "deleting" if request.planned is None else "creating" if request.prior is None else "updating"
+        doing = f"{operation} {request.type}"
+        return self._require(self._call(doing, lambda: self._provider.apply(request)), ApplyResponse, doing)
+
+    def import_(self, type_: str, id_: str) -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
+        def call() -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
+            objects, diagnostics = self._provider.import_(type_, id_)
+            return tuple(objects), tuple(diagnostics)
+
+        return self._call(f"importing {type_}", call)
+
+    def find(self, type_: str, token: str) -> ReadResponse:
+        doing = f"looking for an object of type {type_}"
+        return self._require(self._call(doing, lambda: self._provider.find(type_, token)), ReadResponse, doing)
+
+    def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._call(
+            f"upgrading a stored {type_} from schema version {version}",
+            lambda: self._provider.upgrade(type_, version, raw),
+        )
+
+    def call_function(self, name: str, arguments: Sequence[Value]) -> Value:
+        return self._provider.call_function(name, arguments)
+
+    def stop(self) -> None:
+        with contextlib.suppress(Exception):  # it was asked; the run ends all the same
+            self._provider.stop()
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):  # all it was asked to do is done
+            self._provider.close()
