@@ -7,6 +7,7 @@ its operation token (`Provider.find`), an update or delete by reading the object
 from __future__ import annotations
 
 from dataclasses import replace
+from time import sleep
 
 from iacengine.addresses import parse_provider_reference
 from iacengine.evaluation.provider_setup import ProviderSetup
@@ -15,13 +16,16 @@ from iacengine.lang.values import SENSITIVE, Value
 from iacengine.plan.events import Listener, Recovered
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.instances import Providers
-from iacengine.provider.protocol import ReadRequest
+from iacengine.provider.protocol import Provider, ReadRequest, ReadResponse
 from iacengine.schema import Schema
 from iacengine.schema.values import mark_paths
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal_entries import Begun, Operation
 from iacengine.state.model import ObjectKey, ResourceObject, State
 from iacengine.state.replay import Replay
+
+_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+"""Seconds between two looks whether an adopted object can be read: 13 in all."""
 
 
 def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listener: Listener) -> State | None:
@@ -65,12 +69,21 @@ def _settle_one(
     type_ = begun.address.resource.type
     schema = providers.resource_schema(reference.source, begun.address.resource.mode, type_)
     if schema is None:
-        return "its type is gone; left as it was"
+        raise DiagnosticsError(
+            error(
+                "Recovery needs a resource type",
+                f"An interrupted run was about to {begun.operation.value} {begun.address}, but {reference} has no type "
+                f"{type_} now.",
+                remedy="Install the version of the provider that the interrupted run used.",
+                address=str(begun.address),
+            )
+        )
     if begun.operation is Operation.CREATE:
         found = provider.find(type_, begun.token)
         _raise_errors(begun, found.diagnostics)
         if found.state is None:
             return "it was never made"
+        _await_visible(begun, provider, found)
         _adopt(begun, schema, found.state, found.private, changes)
         return "it had been made, and is adopted"
     if begun.prior is None:
@@ -83,6 +96,27 @@ def _settle_one(
         return "it is gone"
     changes[begun.prior.key] = _read_object(prior, schema, response.state, response.private)
     return "it is there, and was read again"
+
+
+def _await_visible(begun: Begun, provider: Provider, found: ReadResponse) -> None:
+    """Wait until reads see what was found: clouds are eventually consistent, and a plan that reads an object too early
+    would take it for gone and make another one."""
+    request = ReadRequest(begun.address.resource.type, found.state, found.private)
+    for pause in _PAUSES:
+        if pause:
+            sleep(pause)
+        (response,) = provider.read([request])
+        _raise_errors(begun, response.diagnostics)
+        if response.state is not None:
+            return
+    raise DiagnosticsError(
+        error(
+            "Object not visible yet",
+            f"An interrupted run made {begun.address}: it is found by its operation's token, but cannot be read.",
+            remedy="Nothing is lost. Run the command again in a while; reads of this cloud lag behind.",
+            address=str(begun.address),
+        )
+    )
 
 
 def _adopt(
