@@ -8,6 +8,7 @@ import linecache
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Position, Snippet, SourceRange, error
@@ -96,18 +97,25 @@ def _position(path: str, line: int, column: int) -> Position:
 
 
 def _keyword(path: str, first: Position, last: Position, name: str) -> tuple[Position, Position] | None:
-    lines = linecache.getlines(path)
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and node.lineno == first.line and node.end_lineno == last.line:
-            for keyword in node.keywords:
-                if keyword.arg in (name, f"{name}_") and keyword.end_lineno is not None:
-                    start = _position(path, keyword.lineno, keyword.col_offset)
-                    end = _position(path, keyword.end_lineno, keyword.end_col_offset or 0)
-                    if end.line != start.line:
-                        end = Position(start.line, len(linecache.getline(path, start.line).rstrip("\n")) + 1)
-                    return start, end
+    for keyword in _keywords("".join(linecache.getlines(path))).get((first.line, last.line), ()):
+        if keyword.arg in (name, f"{name}_") and keyword.end_lineno is not None:
+            start = _position(path, keyword.lineno, keyword.col_offset)
+            end = _position(path, keyword.end_lineno, keyword.end_col_offset or 0)
+            if end.line != start.line:
+                end = Position(start.line, len(linecache.getline(path, start.line).rstrip("\n")) + 1)
+            return start, end
     return None
+
+
+@lru_cache(maxsize=8)
+def _keywords(source: str) -> dict[tuple[int, int], list[ast.keyword]]:
+    """The keyword arguments of every call of a program, by the first and last line of the call."""
+    found: dict[tuple[int, int], list[ast.keyword]] = {}
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.end_lineno is not None:
+            found.setdefault((node.lineno, node.end_lineno), []).extend(node.keywords)
+    return found

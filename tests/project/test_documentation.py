@@ -85,11 +85,6 @@ def test_every_verb_has_a_file_a_help_text_and_a_row_in_the_readme():
     assert sorted(cell.strip("`") for cell in table("command")) == sorted(f"iac {verb}" for verb in VERBS)
 
 
-def test_every_command_file_is_a_verb():
-    files = {path.stem.replace("_", "-") for path in (ROOT / "iacengine/cli/commands").glob("*.py")} - {"--init--"}
-    assert files == set(VERBS)
-
-
 def test_every_command_that_the_readme_runs_exists():
     commands = [
         line.split()[2]
