@@ -87,11 +87,12 @@ def test_twice_leaves_a_journal_that_the_next_run_settles(stack, wait_until, ass
     assert len(stack.cloud()) == 6
 
 
-def test_during_planning_changes_nothing(stack, wait_until):
+@pytest.mark.timeout(60)
+def test_during_planning_changes_nothing_and_waits_for_no_read(stack, wait_until):
     stack.write({"resource": {"mock_object": {"o": {"name": "o"}}}})
     stack.apply()
     before = stack.state_path.read_bytes()
-    stack.write({"provider": {"mock": {"latency": {"read": 1}}}, "resource": {"mock_object": {"o": {"name": "p"}}}})
+    stack.write({"provider": {"mock": {"latency": {"read": 300}}}, "resource": {"mock_object": {"o": {"name": "p"}}}})
     running = stack.start("plan", "--json")
     wait_until(lambda: "refresh" in running.printed())
     running.kill(signal.SIGINT)

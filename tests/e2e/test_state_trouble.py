@@ -137,3 +137,43 @@ def test_a_state_that_came_back_from_a_backup_stops_recovery(crashed):
     done = crashed.iac("apply", "--auto-approve", code=1)
     assert "Restore" in done.err
     assert crashed.journal_path.exists()
+
+
+def test_two_applies_at_once_do_not_disturb_each_other(stack, assert_settled):
+    stack.write(
+        {
+            "provider": {"mock": {"latency": {"create": 0.3}}},
+            "resource": {"mock_object": {"o": {"count": 4, "name": "o${count.index}"}}},
+        }
+    )
+    first = stack.start("apply", "--auto-approve", "--parallelism", "1")
+    while "Creating" not in first.printed():
+        assert stack.iac("version").code == 0  # time passes
+    refused = stack.apply(code=3)
+    assert "iac apply" in refused.err
+    patient = stack.start("apply", "--auto-approve", "--lock-timeout", "60s")
+    assert first.wait().code == 0
+    done = patient.wait()
+    assert done.code == 0, done
+    assert "No changes" in done.out
+    assert len(stack.cloud()) == 4
+    assert_settled(stack)
+
+
+@pytest.mark.parametrize("part", range(1, 8))
+def test_a_journal_cut_off_anywhere_is_taken_up_or_refused(part, crashed):
+    data = crashed.journal_path.read_bytes()
+    crashed.journal_path.write_bytes(data[: len(data) * part // 8])
+    done = crashed.apply(code=None)
+    assert done.code in (0, 1), done
+    assert done.code == 0 or "iac.state.json.journal" in done.err
+
+
+def test_an_object_that_reads_do_not_see_yet_is_not_made_twice(stack, assert_settled):
+    """The cloud is eventually consistent, and the run was killed while it waited for that."""
+    provider = {"mock": {"eventual_consistency": {"reads": 3}, "faults": [{"operation": "create", "crash": "after"}]}}
+    stack.write({"provider": provider, "resource": {"mock_object": {"o": {"name": "o"}}}})
+    stack.apply(code=-9)
+    stack.apply()
+    assert len(stack.cloud()) == 1
+    assert_settled(stack)
