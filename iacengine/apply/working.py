@@ -18,7 +18,7 @@ from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, WorkingValue
 from iacengine.foundation.diagnostics import Diagnostic, error
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import UNKNOWN, Value
-from iacengine.plan.model import Plan
+from iacengine.plan.model import Change, Plan, PlanMode
 from iacengine.plan.prior import open_stored
 from iacengine.provider.instances import Providers
 from iacengine.schema import Schema
@@ -53,7 +53,7 @@ class AppliedValues:
                     kind = "unknown" if text in deferred else _kind(block)
                     found[(instance, block.address)] = Expansion(kind, {})
         for change in self.plan.changes:
-            if not change.deposed and change.after is not None:
+            if not change.deposed and self._initially(change) is not None:
                 place = (change.address.module, change.address.resource)
                 found.setdefault(place, Expansion("single", {})).values[change.address.key] = None
         for stored in self.plan.prior_state.objects.values():
@@ -74,12 +74,17 @@ class AppliedValues:
         for change in self.plan.changes:
             if not change.deposed:
                 changed.add(change.address)
-                if change.after is not None:
-                    self.working.set_object(change.address, change.after)
+                value = self._initially(change)
+                if value is not None:
+                    self.working.set_object(change.address, value)
         if self.plan.targets or self.plan.excludes:
             for stored in self.plan.prior_state.objects.values():
                 if not stored.deposed and stored.address not in changed:
                     self._fill_stored(stored)
+
+    def _initially(self, change: Change) -> Value:
+        """The object that names mean at first; a destroy run's providers are configured by what is about to go."""
+        return change.before if self.plan.mode is PlanMode.DESTROY else change.after
 
     def _fill_stored(self, stored: ResourceObject) -> None:
         reference = parse_provider_reference(stored.provider)
@@ -124,7 +129,7 @@ class AppliedValues:
 
     def drop_object(self, address: ResourceInstance, *, keep: bool) -> None:
         """An object was deleted; one that is about to be created again stays as planned."""
-        if not keep:
+        if not keep and self.plan.mode is not PlanMode.DESTROY:
             self.working.objects.pop(address, None)
 
     def verdict(self, kind: str, address: str, verdict: Verdict) -> None:

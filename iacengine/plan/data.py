@@ -75,7 +75,8 @@ def _visit_instance(
         walk.working.set_object(address, marked)
         attributes, paths = stored_value(marked, schema.block)
         before = walk.stored.state.current(address)
-        if before is None or before.attributes != attributes or before.sensitive_paths != paths:
+        is_new = before is None or before.attributes != attributes or before.sensitive_paths != paths
+        if is_new and walk.options.mode is not PlanMode.DESTROY:
             walk.stored.changes[(address, "")] = ResourceObject(
                 address, str(reference), attributes, schema.version, paths, dependencies=walk.dependencies.of(node)
             )
@@ -117,6 +118,9 @@ def _defer(
     reason: Reason,
 ) -> None:
     after = mark_with_paths(unknown_of_config(schema.block, config), marks)
+    if walk.options.mode is PlanMode.DESTROY:  # it is looked at for the sake of a provider; nothing will be read
+        walk.working.set_object(address, after)
+        return
     before = walk.stored.state.current(address)
     walk.changing.add(node)
     walk.changes[(address, "")] = Change(

@@ -345,7 +345,7 @@ class Walk:
         found = Findings()
         for key in expansion.keys:
             address = ResourceInstance(scope.instance, resource, key)
-            if not self.selection.has_instance(node, address):
+            if self.options.mode is PlanMode.DESTROY or not self.selection.has_instance(node, address):
                 self._leave_as_stored(address, reference)
                 continue
             try:
