@@ -222,7 +222,7 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         parallelism=options.parallelism,
         allow_deferral=options.allow_deferral,
     )
-    stored = _settled_state(engine, held.providers, values, held.lock, listener)
+    stored = _settled_state(engine, values, held.lock, listener)
     made = make_plan(
         engine.configuration,
         stored,
@@ -270,7 +270,7 @@ def _apply(
     from iacengine.apply.run import apply_plan, refuse_stale  # lazy: planning needs none of it
 
     if engine.backend.read_journal():
-        refuse_stale(plan, _settled_state(engine, providers, plan.variables, lock, listener))
+        refuse_stale(plan, _settled_state(engine, plan.variables, lock, listener))
     functions = _functions(plan.timestamp)
     outcome: Outcome | None = None
     while True:
@@ -353,7 +353,7 @@ def evaluate_outputs(state: State) -> dict[str, Value]:
 
 
 def _settled_state(
-    engine: Engine, providers: Providers, variables: Mapping[str, Value], lock: StateLock | None, listener: Listener
+    engine: Engine, variables: Mapping[str, Value], lock: StateLock | None, listener: Listener
 ) -> State | None:
     """The stored state, after what an interrupted run left is settled and written."""
     stored = engine.backend.read()
@@ -363,28 +363,33 @@ def _settled_state(
     replayed = replay(stored, entries)
     if lock is None:
         return replayed.state
-    return _settle(engine, providers, variables, stored, replayed, lock, listener)
+    return _settle(engine, variables, stored, replayed, lock, listener)
 
 
 def _settle(
     engine: Engine,
-    providers: Providers,
     variables: Mapping[str, Value],
     stored: State | None,
     replayed: Replay,
     lock: StateLock,
     listener: Listener,
 ) -> State | None:
-    from iacengine.apply.recovery import settle, write_recovered  # lazy: only after an interrupted run
+    from iacengine.apply.recovery import settle, stored_values, write_recovered  # lazy: only after an interrupted run
     from iacengine.evaluation.provider_setup import ProviderSetup
-    from iacengine.evaluation.scope import WorkingValues
 
     if not replayed.runs or replayed.state is None:
         engine.backend.clear_journal(lock)
         return stored
-    working = WorkingValues(engine.configuration, variables, _functions(""))
-    setup = ProviderSetup(engine.configuration, working, providers, source_address)
-    state = settle(replayed, setup, providers, listener)
+    state: State | None = replayed.state
+    if replayed.in_flight:
+        asked = _providers(engine, DEFAULT_PARALLELISM)  # of their own: planning configures by what it finds out itself
+        try:
+            working = stored_values(engine.configuration, variables, _functions(""), replayed.state, asked)
+            state = settle(
+                replayed, ProviderSetup(engine.configuration, working, asked, source_address), asked, listener
+            )
+        finally:
+            asked.close()
     assert state is not None, "the replayed state exists"
     return write_recovered(state, stored.serial if stored is not None else None, engine.backend, lock)
 

@@ -6,13 +6,18 @@ its operation token (`Provider.find`), an update or delete by reading the object
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from time import sleep
 
-from iacengine.addresses import parse_provider_reference
+from iacengine.addresses import InstanceKey, ModuleInstance, ProviderReference, Resource, parse_provider_reference
+from iacengine.config.model import Configuration, Repetition
+from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.provider_setup import ProviderSetup
+from iacengine.evaluation.scope import SINGLE, Expansion, WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
-from iacengine.lang.values import SENSITIVE, Value
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.values import SENSITIVE, UNKNOWN, Value
 from iacengine.plan.events import Listener, Recovered
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.instances import Providers
@@ -43,6 +48,52 @@ def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listene
     return state.with_objects(changes)
 
 
+def stored_values(
+    configuration: Configuration,
+    variables: Mapping[str, Value],
+    functions: FunctionContext,
+    state: State,
+    providers: Providers,
+) -> WorkingValues:
+    """What names mean by the stored objects alone, so that a provider made of resources can be configured by them."""
+    working = WorkingValues(configuration, variables, functions)
+    instances: dict[tuple[ModuleInstance, Resource], list[InstanceKey]] = {}
+    calls: dict[tuple[ModuleInstance, str], list[InstanceKey]] = {}
+    for stored in state.objects.values():
+        address = stored.address
+        if stored.deposed:
+            continue
+        instances.setdefault((address.module, address.resource), []).append(address.key)
+        for depth, (name, key) in enumerate(address.module.steps):
+            calls.setdefault((ModuleInstance(address.module.steps[:depth]), name), []).append(key)
+        reference = parse_provider_reference(stored.provider)
+        schema = providers.resource_schema(reference.source, address.resource.mode, address.resource.type)
+        if schema is not None:
+            value = open_stored(stored, schema, providers.unconfigured(reference.source)).marked
+            working.set_object(address, value)
+    for (module, resource), keys in instances.items():
+        block = (
+            configuration.modules[module.path].resources.get(resource) if module.path in configuration.modules else None
+        )
+        if block is not None:
+            working.expand_resource(module, resource, _expansion(block.repetition, keys))
+    for caller in configuration.modules.values():  # those that call come before those that are called
+        for parent in working.module_instances(caller.path):
+            for call in caller.calls.values():
+                try:
+                    expansion = expand(call.repetition, working.scope(parent), call.origin)
+                except DiagnosticsError:
+                    expansion = _expansion(call.repetition, calls.get((parent, call.name), []))
+                working.expand_call(parent, call.name, expansion)
+    return working
+
+
+def _expansion(repetition: Repetition, keys: list[InstanceKey]) -> Expansion:
+    if not repetition.has_count and not repetition.has_for_each:
+        return SINGLE
+    return Expansion("count" if repetition.has_count else "for_each", dict.fromkeys(keys, UNKNOWN))
+
+
 def write_recovered(state: State, base_serial: int | None, backend: Backend, lock: StateLock) -> State:
     """Write what recovery found out as the next serial, and drop the journal."""
     written = replace(state, serial=(base_serial or 0) + 1)
@@ -65,6 +116,8 @@ def _settle_one(
                 address=str(begun.address),
             )
         )
+    if providers.is_provisional(reference):
+        raise DiagnosticsError(_not_yet_known(begun, reference))
     provider = providers.configured(reference)
     type_ = begun.address.resource.type
     schema = providers.resource_schema(reference.source, begun.address.resource.mode, type_)
@@ -94,7 +147,7 @@ def _settle_one(
     if response.state is None:
         changes[begun.prior.key] = None
         return "it is gone"
-    changes[begun.prior.key] = _read_object(prior, schema, response.state, response.private)
+    changes[begun.prior.key] = _read_object(begun, prior, schema, response.state, response.private)
     return "it is there, and was read again"
 
 
@@ -140,10 +193,34 @@ def _adopt(
         changes[(begun.address, begun.deposed)] = replace(begun.prior, deposed=begun.deposed)
 
 
-def _read_object(prior: PriorObject, schema: Schema, state: Value, private: bytes | None) -> ResourceObject:
-    marked = mark_paths(state, prior.marks, SENSITIVE) if prior.marks else state
+def _read_object(
+    begun: Begun, prior: PriorObject, schema: Schema, state: Value, private: bytes | None
+) -> ResourceObject:
+    """The object before or after its operation, or in between: sensitive where either is, needing what either needs."""
+    secret, needed = prior.marks, prior.stored.dependencies
+    if begun.planned is not None:
+        secret = (*secret, *begun.planned.sensitive_paths)
+        needed = tuple(sorted({*needed, *begun.planned.dependencies}))
+    marked = mark_paths(state, secret, SENSITIVE) if secret else state
     attributes, paths = stored_value(marked, schema.block)
-    return replace(prior.stored, attributes=attributes, sensitive_paths=paths, private=private or prior.stored.private)
+    return replace(
+        prior.stored,
+        attributes=attributes,
+        schema_version=schema.version,
+        sensitive_paths=paths,
+        private=private or prior.stored.private,
+        dependencies=needed,
+    )
+
+
+def _not_yet_known(begun: Begun, reference: ProviderReference) -> Diagnostic:
+    return error(
+        "Recovery needs a provider",
+        f"An interrupted run was about to {begun.operation.value} {begun.address} with {reference}, whose "
+        "configuration holds values that are not known now, so that it cannot be asked what became of that.",
+        remedy="Write the configuration of the provider with known values until the interrupted run is settled.",
+        address=str(begun.address),
+    )
 
 
 def _raise_errors(begun: Begun, diagnostics: tuple[Diagnostic, ...]) -> None:

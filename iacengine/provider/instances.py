@@ -90,6 +90,10 @@ class Providers:
             del self._configured[reference]
         self._provisional.clear()
 
+    def is_provisional(self, reference: ProviderReference) -> bool:
+        """True for a provider whose configuration held unknown values."""
+        return reference in self._provisional
+
     def is_configured(self, reference: ProviderReference) -> bool:
         return reference in self._configured
 
