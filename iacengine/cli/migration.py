@@ -281,13 +281,20 @@ def find_state_file(path: str, directory: str) -> str:
     return beside if not os.path.exists(path) and os.path.exists(beside) else path  # noqa: PTH110
 
 
-def refuse_other_state(stack: engine.Engine, *, force: bool) -> None:
+def refuse_other_state(stack: engine.Engine, state_file: str, *, force: bool) -> None:
     """Raises DiagnosticsError when the stack has a state already, or something else lies in its place."""
+    place = stack.backend.describe()
+    if os.path.realpath(place) == os.path.realpath(state_file):
+        raise failure(
+            "The backend names the file of Terraform's state",
+            f"The stack would keep its state in {place}, where Terraform's is; that one is never overwritten.",
+            remedy="Give the backend another path, such as iac.state.json, or remove it from the terraform block.",
+        )
     stored = engine.read_state(stack)
     if stored is not None and not force:
         raise failure(
             "The stack has a state already",
-            f"{stack.backend.describe()} holds {len(stored.objects)} objects, with the serial {stored.serial}.",
+            f"{place} holds {len(stored.objects)} objects, with the serial {stored.serial}.",
             remedy="Leave out --state to keep it, or add --force to replace it.",
         )
 

@@ -57,11 +57,12 @@ def command(
     if state_file is None:
         migrating.write(migration)
     else:
-        state = read_state_file(migrating.find_state_file(state_file, directory))
+        state_file = migrating.find_state_file(state_file, directory)
+        state = read_state_file(state_file)
         warnings += migrating.missing_providers(state)
         stack = migration.stack()
         where = stack.backend.describe()
-        migrating.refuse_other_state(stack, force=force)
+        migrating.refuse_other_state(stack, state_file, force=force)
         migrating.write(migration)
         with edit_state(stack, "iac migrate", lock_timeout) as edit:
             edit.push(state, force=force)

@@ -152,8 +152,9 @@ def rm(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["native", "terraform"]),
-    default="native",
+    type=click.Choice(["iac", "tfstate", "native", "terraform"]),  # the last two: what they were called before
+    metavar="[iac|tfstate]",
+    default="iac",
     help="iacengine's own format, which loses nothing (the default), or Terraform's, version 4.",
 )
 @stack_option
@@ -171,7 +172,7 @@ def pull(terminal: Terminal, format_: str, path: str, state: str | None) -> None
 
         raise failure("No state", "This stack has no state yet.", remedy="Run `iac apply` first.")
     terminal.flush()
-    sys.stdout.buffer.write(encode_state(current) if format_ == "native" else to_tfstate(current))
+    sys.stdout.buffer.write(encode_state(current) if format_ in ("iac", "native") else to_tfstate(current))
     sys.stdout.buffer.flush()
 
 
