@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from iacengine.cli.failures import print_diagnostics
-from iacengine.cli.terminal import Terminal
+from iacengine.cli.terminal import Terminal, silence_broken_streams
 from iacengine.plan.events import Event, Listener, Warned
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def listening(terminal: Terminal, ui: UiLines | None, total: int = 0) -> Iterato
                 sys.stdout.flush()
 
         try:
-            yield to_json
+            yield _surviving(to_json)
         finally:
             heartbeat.close()
         return
@@ -50,9 +50,21 @@ def listening(terminal: Terminal, ui: UiLines | None, total: int = 0) -> Iterato
             progress.hear(event)
 
     try:
-        yield to_people
+        yield _surviving(to_people)
     finally:
         progress.close()
+
+
+def _surviving(listener: Listener) -> Listener:
+    """The listener, but a run goes on to its end when nobody reads any more what is printed."""
+
+    def hear(event: Event) -> None:
+        try:
+            listener(event)
+        except BrokenPipeError:
+            silence_broken_streams()
+
+    return hear
 
 
 def _progress(terminal: Terminal, total: int) -> _Progress:

@@ -12,7 +12,7 @@ import click
 
 from iacengine.cli import exits
 from iacengine.cli.group import SETTINGS, Root
-from iacengine.cli.terminal import Terminal, find_terminal
+from iacengine.cli.terminal import Terminal, find_terminal, open_missing_streams, silence_broken_streams
 from iacengine.foundation.garbage import collect_rarely, skip_last_collection
 
 
@@ -59,6 +59,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code. Never raises."""
+    open_missing_streams()
     arguments, no_color = _without_color_switch(arguments)
     terminal = find_terminal(no_color=no_color)
     try:
@@ -89,6 +90,8 @@ def _invoke(arguments: list[str], terminal: Terminal) -> int:
     except click.Abort:  # click's name for Ctrl-C; it has ended the line
         sys.stderr.write("Interrupted.\n")
         return exits.INTERRUPTED
+    except SystemExit:  # click's answer to a reader that went away
+        return _quiet_after_broken_pipe()
     return result if isinstance(result, int) else exits.DONE
 
 
@@ -100,9 +103,7 @@ def _without_color_switch(arguments: list[str]) -> tuple[list[str], bool]:
 
 
 def _quiet_after_broken_pipe() -> int:
-    """The reader went away. Standard output is sent nowhere, so that closing it at exit is silent too."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    silence_broken_streams()
     return exits.BROKEN_PIPE
 
 

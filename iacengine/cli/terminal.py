@@ -52,6 +52,22 @@ def find_terminal(*, no_color: bool = False) -> Terminal:
     )
 
 
+def open_missing_streams() -> None:
+    """Put the null device in place of standard streams that are closed, lest a state file get their descriptor."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+
+
+def silence_broken_streams() -> None:
+    """Send what is printed nowhere where its reader went away, so that no later print and no close at exit fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _is_terminal(stream: object) -> bool:
     try:
         return bool(stream.isatty())  # type: ignore[attr-defined]
