@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,20 +27,34 @@ def scorer(corpus, monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.timeout(600)
-def test_the_scenarios_end_as_in_terraform(corpus, scorer, warm_process, capsys):
-    class Warm(scorer.Candidate):
-        """The engine's command line in forks of one process."""
+@pytest.fixture
+def candidate(scorer, warm_process, tmp_path):
+    """The engine's command line in forks of two warm processes, for two threads."""
 
+    class Warm(scorer.Candidate):
         def run(self, cwd, *arguments):
-            done = warm_process.run(Path(cwd), *arguments)
+            process = processes.get()
+            try:
+                done = process.run(Path(cwd), *arguments)
+            finally:
+                processes.put(process)
             return done.code, done.out, done.err
 
-    candidate = Warm(["iac"], False)
+    processes = queue.SimpleQueue()
+    second = type(warm_process)(tmp_path)
+    for process in (warm_process, second):
+        processes.put(process)
+    yield Warm(["iac"], False)
+    second.close()
+
+
+@pytest.mark.timeout(600)
+def test_the_scenarios_end_as_in_terraform(corpus, scorer, candidate, capsys):
     scenarios = json.loads((corpus / "plan-public.json").read_text(encoding="utf-8"))
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda scenario: scorer.run_scenario(candidate, scenario), scenarios))
     passed, total, failures = Counter(), Counter(), []
-    for scenario in scenarios:
-        result = scorer.run_scenario(candidate, scenario)
+    for scenario, result in zip(scenarios, results, strict=True):
         total[scenario["group"]] += 1
         passed[scenario["group"]] += result is None
         if result is not None:
