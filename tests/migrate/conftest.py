@@ -9,9 +9,10 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 
+TERRAFORM_DATA = {"terraform": {"source": "terraform.io/builtin/terraform"}}
 SHOP = {
     "//": ["The shop.", "Its services, and who may call them."],
-    "terraform": [{"required_version": ">= 1.4", "required_providers": [{"terraform": {"source": "terraform.io/builtin/terraform"}}]}],
+    "terraform": [{"required_version": ">= 1.4", "required_providers": [TERRAFORM_DATA]}],
     "output": {"names": {"value": "${[for name, port in var.services : name]}", "//": "In no order."}},
     "resource": [
         {
