@@ -1,4 +1,4 @@
-"""Ctrl-C during an apply: once ends it in good order, twice at once; either way the next run goes on."""
+"""Ctrl-C or termination during an apply: once ends it in good order, twice at once; the next run goes on."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ def chain(latency):
     return {"provider": {"mock": {"latency": latency}}, "resource": {"mock_object": blocks}}
 
 
-def test_once_leaves_no_journal_and_exits_with_130(stack, wait_until, assert_settled):
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+def test_once_leaves_no_journal_and_exits_with_130(what, stack, wait_until, assert_settled):
     stack.write(chain({"create": 0.2}))
     running = stack.start("apply", "--auto-approve")
     wait_until(lambda: len(stack.cloud()) >= 2)
-    running.kill(signal.SIGINT)
+    running.kill(what)
     done = running.wait()
     assert done.code == 130, done
     assert "Interrupted" in done.err
