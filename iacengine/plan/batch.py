@@ -12,7 +12,7 @@ from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
-from iacengine.plan.model import PlanMode
+from iacengine.plan.model import Action, PlanMode
 from iacengine.plan.prior import PriorObject
 from iacengine.plan.triggers import triggered
 from iacengine.provider.checks import check_planned
@@ -127,6 +127,8 @@ def _record(walk: Walk, task: PlanTask) -> None:
     if change.is_effect:
         walk.changing.add(Node(Kind.RESOURCE, change.address.module.path, change.address.resource))
     walk.working.set_object(change.address, change.after)
+    if change.action is Action.NO_OP and change.prior is not None and change.prior.dependencies != change.dependencies:
+        walk.stored.changes[change.prior.key] = replace(change.prior, dependencies=change.dependencies)
     postconditions = desired.block.lifecycle.postconditions
     if postconditions:
         scope = task.scope.with_names({("self",): change.after})

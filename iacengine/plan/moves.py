@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
-from iacengine.addresses import InstanceKey, ModuleInstance, ModulePath, ResourceInstance, Target
+from iacengine.addresses import InstanceKey, ModuleInstance, ModulePath, Resource, ResourceInstance, Target
 from iacengine.config.model import Configuration, Moved
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import WorkingValues
@@ -78,20 +79,68 @@ def move_objects(configuration: Configuration, state: State) -> Moves:
     statements = [_Statement(module.path, moved) for module in configuration.modules.values() for moved in module.moved]
     if statements:
         _check(statements)
-    table: dict[ResourceInstance, list[ResourceObject]] = {}
+    table = _Table()
     for found in state.objects.values():
-        table.setdefault(found.address, []).append(found)
-    origins: dict[ResourceInstance, ResourceInstance] = {}
+        table.put(found)
     blocked: list[tuple[ResourceInstance, ResourceInstance]] = []
     for statement in _ordered(statements):
-        _carry_out(statement, table, origins, blocked)
-    _implied(configuration, table, origins)
+        _carry_out(statement, table, blocked)
+    _implied(configuration, table)
+    origins = table.origins
     if not origins and not blocked:
         return Moves(state)
-    objects = {moved.key: moved for address, here in table.items() for moved in _at(address, here)}
+    objects = {moved.key: moved for address, here in table.objects.items() for moved in _at(address, here)}
+    _rename_dependencies(objects, origins)
     changes: dict[ObjectKey, ResourceObject | None] = {key: None for key in state.objects if key not in objects}
     changes.update({key: found for key, found in objects.items() if state.objects.get(key) is not found})
     return Moves(state.with_objects(changes), origins, changes, _warnings(blocked))
+
+
+@dataclass(slots=True, eq=False)
+class _Table:
+    """Stored objects by address, and the addresses by block; `origins` of those that have moved."""
+
+    objects: dict[ResourceInstance, list[ResourceObject]] = field(default_factory=dict)
+    origins: dict[ResourceInstance, ResourceInstance] = field(default_factory=dict)
+    _blocks: dict[tuple[ModulePath, Resource], dict[ResourceInstance, None]] = field(default_factory=dict)
+
+    def put(self, found: ResourceObject) -> None:
+        self.objects.setdefault(found.address, []).append(found)
+        self._note(found.address)
+
+    def _note(self, address: ResourceInstance) -> None:
+        self._blocks.setdefault((address.module.path, address.resource), {})[address] = None
+
+    def concerned(self, statement: _Statement) -> list[ResourceInstance]:
+        """The addresses that a statement may move: those of its block, or all when it moves a module."""
+        source = statement.moved.source
+        if source.resource is None:
+            return list(self.objects)
+        return list(self._blocks.get((statement.module + source.module.path, source.resource), ()))
+
+    def move(self, address: ResourceInstance, destination: ResourceInstance) -> None:
+        del self._blocks[(address.module.path, address.resource)][address]
+        self.objects[destination] = self.objects.pop(address)
+        self.origins[destination] = self.origins.pop(address, address)
+        self._note(destination)
+
+
+def _rename_dependencies(
+    objects: dict[ObjectKey, ResourceObject], origins: dict[ResourceInstance, ResourceInstance]
+) -> None:
+    """Let objects depend on blocks by their new names, where nothing is left under the old one."""
+    there = {str(address.config) for address, _ in objects}
+    names: dict[str, set[str]] = {}
+    for destination, origin in origins.items():
+        before = str(origin.config)
+        if before not in there:
+            names.setdefault(before, set()).add(str(destination.config))
+    if not names:
+        return
+    for key, found in objects.items():
+        if any(name in names for name in found.dependencies):
+            renamed = sorted({new for old in found.dependencies for new in names.get(old, (old,))})
+            objects[key] = replace(found, dependencies=tuple(renamed))
 
 
 def _at(address: ResourceInstance, found: list[ResourceObject]) -> Iterator[ResourceObject]:
@@ -99,30 +148,20 @@ def _at(address: ResourceInstance, found: list[ResourceObject]) -> Iterator[Reso
         yield each if each.address == address else each.moved_to(address)
 
 
-def _carry_out(
-    statement: _Statement,
-    table: dict[ResourceInstance, list[ResourceObject]],
-    origins: dict[ResourceInstance, ResourceInstance],
-    blocked: list[tuple[ResourceInstance, ResourceInstance]],
-) -> None:
-    found = [(address, statement.destination(address)) for address in table]
+def _carry_out(statement: _Statement, table: _Table, blocked: list[tuple[ResourceInstance, ResourceInstance]]) -> None:
+    found = [(address, statement.destination(address)) for address in table.concerned(statement)]
     for address, destination in found:
         if destination is None or destination == address:
             continue
-        if destination in table:
+        if destination in table.objects:
             blocked.append((address, destination))
             continue
-        table[destination] = table.pop(address)
-        origins[destination] = origins.pop(address, address)
+        table.move(address, destination)
 
 
-def _implied(
-    configuration: Configuration,
-    table: dict[ResourceInstance, list[ResourceObject]],
-    origins: dict[ResourceInstance, ResourceInstance],
-) -> None:
+def _implied(configuration: Configuration, table: _Table) -> None:
     """`a` and `a[0]` are the same object when `count` comes or goes."""
-    for address in list(table):
+    for address in list(table.objects):
         if address.key not in (None, 0) or isinstance(address.key, bool):
             continue
         module = configuration.modules.get(address.module.path)
@@ -133,26 +172,34 @@ def _implied(
         if address.key == wanted:
             continue
         destination = ResourceInstance(address.module, address.resource, wanted)
-        if destination not in table:
-            table[destination] = table.pop(address)
-            origins[destination] = origins.pop(address, address)
+        if destination not in table.objects:
+            table.move(address, destination)
 
 
 def _ordered(statements: list[_Statement]) -> list[_Statement]:
-    """Chains in order: a move out of a place comes after the moves into it."""
+    """Chains in order: a move out of a place comes after the moves into it; else as they are written."""
+    into: dict[tuple[ModulePath, Target], list[int]] = {}
+    for number, statement in enumerate(statements):
+        into.setdefault((statement.module, statement.moved.destination), []).append(number)
+    waiting: list[int] = []
+    followers: dict[int, list[int]] = {}
+    for number, statement in enumerate(statements):
+        first = [other for other in into.get((statement.module, statement.moved.source), ()) if other != number]
+        waiting.append(len(first))
+        for other in first:
+            followers.setdefault(other, []).append(number)
+    ready = [number for number, count in enumerate(waiting) if not count]
     order: list[_Statement] = []
-    waiting = list(statements)
-    while waiting:
-        for statement in waiting:
-            source = (statement.module, statement.moved.source)
-            if not any(
-                other is not statement and (other.module, other.moved.destination) == source for other in waiting
-            ):
-                break
-        else:
-            raise _error(waiting[0], "Cyclic move", "The moved blocks lead round in a circle.")
-        waiting.remove(statement)
-        order.append(statement)
+    while ready:
+        number = heappop(ready)
+        order.append(statements[number])
+        for follower in followers.get(number, ()):
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heappush(ready, follower)
+    if len(order) < len(statements):
+        stuck = next(number for number, count in enumerate(waiting) if count)
+        raise _error(statements[stuck], "Cyclic move", "The moved blocks lead round in a circle.")
     return order
 
 

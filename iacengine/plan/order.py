@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from iacengine.addresses import Mode, Resource
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
+from iacengine.plan.dependencies import Dependencies
 from iacengine.plan.model import Action, Change, Step
 from iacengine.state.journal_entries import Operation
 from iacengine.state.model import State
@@ -43,7 +44,7 @@ def order_steps(graph: ConfigGraph, changes: Sequence[Change], state: State) -> 
     order = _Order(changes)
     order.follow_configuration(graph)
     if order.has_deletes:
-        order.follow_state(state)
+        order.follow_state(graph, state)
     order.break_cycles()
     return order.steps()
 
@@ -124,14 +125,21 @@ class _Order:
 
     # --- deletes ---------------------------------------------------------------------------------------------------
 
-    def follow_state(self, state: State) -> None:
-        """The edges that stored dependencies ask for."""
+    def follow_state(self, graph: ConfigGraph, state: State) -> None:
+        """The edges that dependencies ask for: those that are stored, and those that are declared by now."""
+        dependencies = Dependencies(graph)
+        blocks: set[str] = set()
         needs: defaultdict[str, set[str]] = defaultdict(set)
         users: defaultdict[str, set[str]] = defaultdict(set)
         for found in state.objects.values():
             if found.address.resource.mode is Mode.MANAGED:
                 block = str(found.address.config)
-                for dependency in found.dependencies:
+                declared: tuple[str, ...] = ()
+                if block not in blocks:
+                    blocks.add(block)
+                    node = Node(Kind.RESOURCE, found.address.module.path, found.address.resource)
+                    declared = dependencies.of(node) if node in graph else ()
+                for dependency in (*found.dependencies, *declared):
                     if dependency != block:
                         needs[block].add(dependency)
                         users[dependency].add(block)

@@ -54,9 +54,7 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         detail = f"These are planned when the changes above are applied: {', '.join(sorted(walk.deferred))}."
         walk.findings.add(warning("Some blocks are deferred", detail))
     changes = tuple(sorted(walk.changes.values(), key=lambda change: (change.address.sort_key, change.deposed)))
-    prior_state = walk.moves.state.with_objects(
-        {key: value for key, value in walk.stored.changes.items() if key not in walk.moves.changes or value}
-    )
+    prior_state = walk.moves.state.with_objects(walk.stored.changes)
     steps = order_steps(walk.graph, changes, walk.moves.state)
     return Plan(
         configuration=walk.configuration,

@@ -81,14 +81,14 @@ def _names(targets: tuple[Target, ...], node: Node) -> bool:
 
 def _whole_outputs(graph: ConfigGraph, nodes: set[Node]) -> set[Node]:
     """Root outputs that refer to resources, all of which are planned."""
-    found: set[Node] = set()
-    for node in graph:
-        if node.kind is Kind.OUTPUT and not node.module:
-            needed = graph.closure([node], graph.needs)
-            resources = [other for other in needed if other.kind is Kind.RESOURCE]
-            if resources and all(other in nodes for other in resources):
-                found |= needed
-    return found
+    whole: dict[Node, bool | None] = {}  # None: no resource is behind it
+    for node in graph.order():
+        behind = {whole[needed] for needed in graph.needs(node)} - {None}
+        if node.kind is Kind.RESOURCE:
+            behind.add(node in nodes)
+        whole[node] = all(behind) if behind else None
+    outputs = [node for node in graph if node.kind is Kind.OUTPUT and not node.module and whole[node]]
+    return graph.closure(outputs, graph.needs)
 
 
 def select_destroyed(state: State, targets: tuple[Target, ...], excludes: tuple[Target, ...]) -> Selection:
