@@ -96,6 +96,35 @@ def test_every_command_that_the_readme_runs_exists():
     assert set(commands) <= set(VERBS)
 
 
+def command_lines():
+    """Every command line of the documents, as words after `iac`."""
+    for document in DOCUMENTS:
+        lines = [line[2:] for block in blocks(document, "console") for line in block.splitlines() if line[:2] == "$ "]
+        lines += _CODE.findall(re.sub(r"```.*?```", "", text(document), flags=re.DOTALL))
+        yield from (line.split()[1:] for line in lines if line.startswith("iac "))
+
+
+def test_every_option_that_is_written_exists():
+    seen = 0
+    for words in command_lines():
+        command = root
+        while isinstance(command, click.Group) and words and words[0] in command.list_commands(click.Context(command)):
+            command = command.get_command(click.Context(command), words.pop(0))
+        known = {
+            name: option
+            for option in command.get_params(click.Context(command))
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        for place, word in enumerate(words):
+            if word.startswith("--"):
+                seen += 1
+                assert word in known, (command.name, word)
+                choices = getattr(known[word].type, "choices", None)
+                if choices and place + 1 < len(words):
+                    assert words[place + 1] in choices
+    assert seen > 8
+
+
 def test_the_one_line_commands_of_the_readme_are_executable_files():
     lines = [line for block in blocks("README.md", "sh") for line in block.splitlines()]
     assert len(lines) == 2
