@@ -83,7 +83,9 @@ class WarmProcess:
         assert stdout is not None
         stdin.write(json.dumps(request) + "\n")
         stdin.flush()
-        answer: dict[str, Any] = json.loads(stdout.readline())
+        line = stdout.readline()
+        assert line, "the warm process has ended: see its standard error"
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def start(self, folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Running:
