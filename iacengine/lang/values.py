@@ -203,7 +203,10 @@ def any_inside(value: Value, test: Callable[[Value], bool]) -> bool:
         current = todo.pop()
         if test(current):
             return True
-        if current.__class__ is Marked:
+        kind = current.__class__
+        if kind is str or kind is int or kind is bool or current is None:
+            continue  # the most of them
+        if kind is Marked:
             todo.append(current.value)
         else:
             todo.extend(children(current))
@@ -301,8 +304,7 @@ def map_children(value: Value, change: Callable[[Value], Value]) -> Value:
     """The value with `change` applied to each direct child; the same object when nothing changed."""
     kind = value.__class__
     if kind is dict:
-        entries = {key: change(child) for key, child in value.items()}
-        return value if all(entries[key] is child for key, child in value.items()) else entries
+        return _map_entries(value, change)
     if kind is tuple:
         items = tuple(change(child) for child in value)
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
@@ -315,10 +317,20 @@ def map_children(value: Value, change: Callable[[Value], Value]) -> Value:
         same_items = all(a is b for a, b in zip(items, value.items, strict=True))
         return value if same_items else SetValue(value.element_type, items)
     if kind is MapValue:
-        entries = {key: change(child) for key, child in value.items.items()}
-        same_items = all(entries[key] is child for key, child in value.items.items())
-        return value if same_items else MapValue(value.element_type, entries)
+        entries = _map_entries(value.items, change)
+        return value if entries is value.items else MapValue(value.element_type, entries)
     return value
+
+
+def _map_entries(entries: Mapping[str, Value], change: Callable[[Value], Value]) -> Mapping[str, Value]:
+    changed: dict[str, Value] | None = None
+    for key, child in entries.items():
+        new = change(child)
+        if new is not child:
+            if changed is None:
+                changed = dict(entries)
+            changed[key] = new
+    return entries if changed is None else changed
 
 
 # --- comparing ------------------------------------------------------------------------------------------------------

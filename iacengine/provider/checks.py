@@ -120,9 +120,8 @@ def _is_of_type(value: Value, type_: Type) -> bool:
 
 
 def _is_foreign(value: Value) -> bool:
-    if value is None or value.__class__ is Null:
-        return False
-    if value.__class__ is dict or value.__class__ is tuple:
+    kind = value.__class__
+    if kind is str or kind is int or kind is bool or kind is dict or kind is tuple or kind is Null or value is None:
         return False
     try:
         type_of(value)

@@ -26,4 +26,4 @@ def alike(a: Value, b: Value) -> bool:
         return bool(a == b)
     if is_null(a) or is_null(b):
         return is_null(a) and is_null(b)
-    return same(unrefined(a), unrefined(b))
+    return same(a, b) or same(unrefined(a), unrefined(b))  # mostly they are the same as they stand
