@@ -95,7 +95,7 @@ _CONDITION: JsonSchema = {"type": ["boolean", "string"], "pattern": BOOL_TEXT}
 _SWITCH: JsonSchema = {"type": ["boolean", "string"], "pattern": "^(true|false)$"}
 _REFERENCES: JsonSchema = {"type": ["array", "null"], "items": {"type": "string"}}
 _VERSION_CONSTRAINT = r"^\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*(,\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*)*$"
-_NAME: JsonSchema = {"pattern": r"^//$|^[^-0-9\s.,:;\"'$(){}\[\]/][^\s.,:;\"'$(){}\[\]/]*$"}
+_NAME: JsonSchema = {"pattern": r'^//$|^[^-0-9\s.,:;"$(){}\[\]/][^\s.,:;"$(){}\[\]/]*$'}
 _TYPE = r"^\s*(\$\{\s*)?(string|number|bool|any|(list|set|map|object|tuple)\b)"
 
 _TYPES = ("string", "number", "bool", "any", "list(…)", "set(…)", "map(…)", "object({…})", "tuple([…])")

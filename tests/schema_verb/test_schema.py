@@ -1,6 +1,7 @@
 """`iac schema`: what it takes for a stack file, what it does not, and what editors get to say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ def test_every_reference_leads_to_a_definition(printed):
     found = set(references(printed))
     assert found
     assert {name.removeprefix("#/$defs/") for name in found} == set(printed["$defs"])
+
+
+def test_editors_in_javascript_understand_its_patterns(printed):
+    def patterns(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("pattern"), str):
+                yield node["pattern"]
+            yield from node.get("patternProperties", {}) if isinstance(node.get("patternProperties"), dict) else ()
+            for child in node.values():
+                yield from patterns(child)
+        elif isinstance(node, list):
+            for child in node:
+                yield from patterns(child)
+
+    # ECMA-262, Unicode mode: a backslash stands only before syntax characters and letters that have a meaning.
+    found = set(patterns(printed))
+    assert len(found) > 5
+    assert {escape for pattern in found for escape in re.findall(r"\\(.)", pattern)} <= set("bdsw.*+?^$|()[]{}/\\")
 
 
 def test_it_is_the_same_every_time(stack, printed):
