@@ -11,7 +11,7 @@ from iacengine.config.fragment import Fragment, Settings
 from iacengine.config.model import BackendBlock, KeyPath, ProviderName, ProviderRequirement, Raw, SourceFile
 from iacengine.foundation.diagnostics import Findings
 
-ON_FAILURE = ("rollback", "pause", "continue")
+ON_FAILURE = ("pause", "continue")
 _STACK = ("required_version", "required_providers", "backend", "on_failure", "encryption")
 _TERRAFORM_ONLY = ("cloud", "experiments", "provider_meta")
 _VERSION = r"v?\d+(?:\.\d+)*(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
@@ -157,8 +157,8 @@ def _on_failure(reader: BlockReader) -> str | None:
         return value
     reader.wrong(
         "Invalid on_failure",
-        f'"{value}" is none of {", ".join(ON_FAILURE)}.',
+        f'"{value}" is neither {" nor ".join(ON_FAILURE)}.',
         "on_failure",
-        remedy=did_you_mean(value, ON_FAILURE) or "Leave it out for rollback.",
+        remedy=did_you_mean(value, ON_FAILURE) or "Leave it out for pause; a failed apply cannot be rolled back yet.",
     )
     return None
