@@ -15,12 +15,13 @@ from iacengine.config.decode_settings import ON_FAILURE
 from iacengine.config.json_schema_values import (
     BOOL_TEXT,
     COMMENT,
+    EXPRESSION,
     NUMBER_TEXT,
-    TEMPLATE,
     JsonSchema,
     blocks_of,
     define_block,
     reference,
+    texts,
 )
 from iacengine.schema import Schema
 
@@ -91,31 +92,38 @@ _TOP_LEVEL = {
 }
 
 _ANY_TEXT: JsonSchema = {"type": ["string", "null"]}
-_CONDITION: JsonSchema = {"type": ["boolean", "string"], "pattern": BOOL_TEXT}
-_SWITCH: JsonSchema = {"type": ["boolean", "string"], "pattern": "^(true|false)$"}
+_CONDITION: JsonSchema = {"type": ["boolean", "string"], **BOOL_TEXT}
+_SWITCH: JsonSchema = {
+    "type": ["boolean", "string"],
+    **texts("^(true|false)$", "true or false, written out, is needed here."),
+}
 _REFERENCES: JsonSchema = {"type": ["array", "null"], "items": {"type": "string"}}
-_VERSION_CONSTRAINT = r"^\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*(,\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*)*$"
+_CONSTRAINT = r"^\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*(,\s*(=|!=|>=|<=|>|<|~>)?\s*v?\d[\w.+-]*\s*)*$"
+_VERSION_TEXT = texts(_CONSTRAINT, 'A version constraint is needed here, such as "~> 1.2".')
 _NAME: JsonSchema = {"pattern": r'^//$|^[^-0-9\s.,:;"$(){}\[\]/][^\s.,:;"$(){}\[\]/]*$'}
-_TYPE = r"^\s*(\$\{\s*)?(string|number|bool|any|(list|set|map|object|tuple)\b)"
+_TYPE = texts(
+    r"^\s*(\$\{\s*)?(string|number|bool|any|(list|set|map|object|tuple)\b)",
+    "A type is needed here, such as string, number, list(string) or object({name = string}).",
+)
 
 _TYPES = ("string", "number", "bool", "any", "list(…)", "set(…)", "map(…)", "object({…})", "tuple([…])")
 
 _VERSION: JsonSchema = {
     "description": 'Versions that will do, such as "~> 1.2, != 1.2.5".',
     "type": ["string", "integer"],
-    "pattern": _VERSION_CONSTRAINT,
+    **_VERSION_TEXT,
 }
 _REPETITION: dict[str, JsonSchema] = {
     "count": {
         "description": "How many instances there are; count.index tells them apart.",
         "type": ["integer", "string"],
         "minimum": 0,
-        "pattern": NUMBER_TEXT,
+        **NUMBER_TEXT,
     },
     "for_each": {
         "description": "One instance for each element of a map, object or set of strings: each.key and each.value.",
         "type": ["object", "string"],
-        "pattern": TEMPLATE,
+        **EXPRESSION,
     },
     "depends_on": {
         "description": "Addresses of what has to be there before, though nothing refers to it.",
@@ -202,7 +210,7 @@ def _define_language(definitions: dict[str, JsonSchema]) -> None:
     definitions["variable.block"] = _body(
         (),
         {
-            "type": {"description": f"{', '.join(_TYPES)}.", "type": "string", "pattern": _TYPE},
+            "type": {"description": f"{', '.join(_TYPES)}.", "type": "string", **_TYPE},
             "default": {"description": "The value where none is given. Without it, one has to be given."},
             "description": _text("What the variable is for."),
             "sensitive": _switch("Never show the value."),
@@ -245,7 +253,7 @@ def _define_lifecycles(definitions: dict[str, JsonSchema]) -> None:
                 "description": "Attributes whose changes are left alone, or all.",
                 "type": ["array", "string", "null"],
                 "items": {"type": "string"},
-                "pattern": "^all$",
+                **texts("^all$", "A list of attributes is needed here, or all."),
             },
             "replace_triggered_by": {"description": "References; a change of one replaces the object.", **_REFERENCES},
             **conditions,
@@ -321,13 +329,13 @@ def _define_settings(definitions: dict[str, JsonSchema]) -> None:
             "source": {
                 "description": "A provider's name (aws), or its address in Terraform's registry (hashicorp/aws).",
                 "type": "string",
-                "pattern": r"^(([\w.-]+(:\d+)?/)?[\w.-]+/)?[\w-]+$",
+                **texts(r"^(([\w.-]+(:\d+)?/)?[\w.-]+/)?[\w-]+$", "aws, for example, or hashicorp/aws."),
             },
             "version": _VERSION,
             "configuration_aliases": {"description": "Configurations that a caller has to pass in.", **_REFERENCES},
         },
     )
-    definitions["requirement"] = {"type": ["object", "string"], **requirement, "pattern": _VERSION_CONSTRAINT}
+    definitions["requirement"] = {"type": ["object", "string"], **requirement, **_VERSION_TEXT}
     providers = {"type": "object", "properties": {"//": COMMENT}, "additionalProperties": reference("requirement")}
     local = _body((), {"path": {"description": "The state file, beside the stack.", "type": "string"}}, closed=False)
     definitions["settings"] = _body(

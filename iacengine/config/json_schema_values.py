@@ -29,13 +29,18 @@ from iacengine.schema import Attribute, Block, NestedBlock, NestedObject, Nestin
 
 JsonSchema = dict[str, Any]
 
-TEMPLATE = r"[$%]\{"
-"""What an expression has in it."""
 
-NUMBER_TEXT = rf"^[-+]?\.?[0-9][0-9.eE+-]*$|{TEMPLATE}"
+def texts(pattern: str, message: str) -> JsonSchema:
+    """Which texts will do. `message` is what editors say of others (an extension of theirs that validators ignore)."""
+    return {"pattern": pattern, "patternErrorMessage": message}
+
+
+_TEMPLATE = r"[$%]\{"
+
+EXPRESSION = texts(_TEMPLATE, "A text can stand here only as an expression: ${…}.")
+NUMBER_TEXT = texts(rf"^[-+]?\.?[0-9][0-9.eE+-]*$|{_TEMPLATE}", "A number is needed here, or an expression: ${…}.")
+BOOL_TEXT = texts(rf"^(true|false|0|1)$|{_TEMPLATE}", "true or false is needed here, or an expression: ${…}.")
 COMMENT: JsonSchema = {"description": "A comment: ignored."}
-
-BOOL_TEXT = rf"^(true|false|0|1)$|{TEMPLATE}"
 
 
 def or_null(schema: JsonSchema) -> JsonSchema:
@@ -64,9 +69,9 @@ def value_schema(type_: Type) -> JsonSchema:
 
 def _primitive(type_: Type) -> JsonSchema:
     if type_ is NUMBER:
-        return {"type": ["number", "string"], "pattern": NUMBER_TEXT}
+        return {"type": ["number", "string"], **NUMBER_TEXT}
     if type_ is BOOL:
-        return {"type": ["boolean", "string"], "pattern": BOOL_TEXT}
+        return {"type": ["boolean", "string"], **BOOL_TEXT}
     if type_ is STRING:
         return {"type": ["string", "number", "boolean"]}
     assert type_ is DYNAMIC, "there are four primitive types"
@@ -78,14 +83,14 @@ def _element(type_: Type) -> JsonSchema:
 
 
 def _array(items: JsonSchema) -> JsonSchema:
-    return {"type": ["array", "string"], "items": items, "pattern": TEMPLATE}
+    return {"type": ["array", "string"], "items": items, **EXPRESSION}
 
 
 def _object(**keywords: Any) -> JsonSchema:
     return {
         "type": ["object", "string"],
         **{key: value for key, value in keywords.items() if value},
-        "pattern": TEMPLATE,
+        **EXPRESSION,
     }
 
 
