@@ -323,7 +323,7 @@ class Executor:
         started = monotonic()
         config, marks = evaluate_config(block, schema, scope)
         value = mark_with_paths(
-            read_data(self.providers.configured(reference), change.address, block, schema, config), marks
+            read_data(self.providers.configured(reference), change.address, block, schema, config, marks), marks
         )
         attributes, paths = stored_value(value, schema.block)
         stored = ResourceObject(

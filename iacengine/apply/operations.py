@@ -21,6 +21,7 @@ from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.checks import check_applied, check_planned, check_read
 from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
+from iacengine.provider.redaction import redacted
 from iacengine.schema import Schema
 from iacengine.schema.values import mark_with_paths, unmark_with_paths
 from iacengine.state.journal_entries import Operation
@@ -177,7 +178,8 @@ def answer_problems(task: Task, response: ApplyResponse) -> tuple[Diagnostic, ..
         else:
             plain, _ = unmark_with_paths(task.planned)
             problems += check_applied(task.schema.block, plain, response.state, provider=_reference(task.change).source)
-    return tuple(replace(found, address=str(task.address)) for found in problems)
+    known = (task.planned, task.change.config, task.change.before)
+    return tuple(replace(found, address=str(task.address)) for found in redacted(problems, *known))
 
 
 def planned_object(task: Task) -> ResourceObject | None:
@@ -235,6 +237,9 @@ def _plan_again(desired: Desired, change: Change, provider: Provider) -> Change:
 
 def _without_unknown(value: Value) -> Value:
     """The value with nulls where something is unknown."""
-    if isinstance(value, Unknown):
+    kind = value.__class__
+    if kind is str or kind is int or kind is bool or value is None:
+        return value  # the most of them
+    if kind is Unknown:
         return None
     return map_children(value, _without_unknown)

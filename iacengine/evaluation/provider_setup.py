@@ -15,6 +15,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.functions.signature import Function
 from iacengine.lang.values import Value, is_wholly_known, unmark_deep
 from iacengine.provider.instances import Providers
+from iacengine.provider.redaction import secrets_of
 from iacengine.schema.values import null_object
 
 SourceAddress = Callable[[str], str]
@@ -104,11 +105,14 @@ class ProviderSetup:
         if self._providers.is_configured(reference):
             return reference
         block = self._providers.schema(reference.source).provider.block
-        config: Value = null_object(block)
+        marked: Value = null_object(block)
         if resolved.block is not None:
             scope = self._working.scope(self._working.module_instances(resolved.module)[0])
-            config, _ = unmark_deep(evaluate_body(resolved.block.body, block, scope, resolved.block.origin))
-        diagnostics = self._providers.configure(reference, config, final=is_wholly_known(config))
+            marked = evaluate_body(resolved.block.body, block, scope, resolved.block.origin)
+        config, _ = unmark_deep(marked)
+        diagnostics = self._providers.configure(
+            reference, config, final=is_wholly_known(config), secrets=secrets_of(marked)
+        )
         if resolved.block is not None:
             diagnostics = tuple(found.at(*locate(resolved.block.origin)) for found in diagnostics)
         if any(found.is_error for found in diagnostics):

@@ -17,7 +17,9 @@ from iacengine.plan.prior import PriorObject
 from iacengine.plan.triggers import triggered
 from iacengine.provider.checks import check_planned
 from iacengine.provider.protocol import PlanRequest, PlanResponse, Provider
+from iacengine.provider.redaction import redacted
 from iacengine.schema import Schema
+from iacengine.schema.values import mark_with_paths
 
 if TYPE_CHECKING:
     from iacengine.plan.walk import Walk
@@ -69,7 +71,8 @@ def prepare(
     provider = walk.providers.configured(reference)
     invalid = provider.validate_resource(address.resource.type, config)
     if invalid:
-        placed = [found.at(*locate(block.origin)) for found in invalid]
+        shown = redacted(invalid, mark_with_paths(config, marks))
+        placed = [found.at(*locate(block.origin)) for found in shown]
         walk.findings.extend(placed)
         if any(found.is_error for found in placed):
             raise DiagnosticsError(*placed)
@@ -139,7 +142,8 @@ def _check_answer(walk: Walk, task: PlanTask, desired: managed.Desired, response
     name = desired.provider.source
     final = task.second or task.request
     assert final is not None
-    problems = [replace(found, address=str(task.address)) for found in response.diagnostics]
+    told = redacted(response.diagnostics, mark_with_paths(desired.config, desired.marks))
+    problems = [replace(found, address=str(task.address)) for found in told]
     if not any(found.is_error for found in problems):
         problems += check_planned(
             desired.schema.block,

@@ -20,6 +20,7 @@ from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import stored_value
 from iacengine.provider.checks import check_read
 from iacengine.provider.protocol import Provider, ReadResponse
+from iacengine.provider.redaction import redacted
 from iacengine.schema import Schema
 from iacengine.schema.proposed import unknown_of_config
 from iacengine.schema.values import mark_with_paths
@@ -68,7 +69,7 @@ def _visit_instance(
     provider = walk.providers.configured(reference)
 
     def read() -> Value:
-        return read_data(provider, address, block, schema, config)
+        return read_data(provider, address, block, schema, config, marks)
 
     def finish(value: Value) -> None:
         marked = mark_with_paths(value, marks)
@@ -91,9 +92,9 @@ def _visit_instance(
 
 
 def read_data(
-    provider: Provider, address: ResourceInstance, block: ResourceBlock, schema: Schema, config: Value
+    provider: Provider, address: ResourceInstance, block: ResourceBlock, schema: Schema, config: Value, marks: PathMarks
 ) -> Value:
-    """Ask the provider for a data source. Raises DiagnosticsError."""
+    """Ask the provider for a data source; `marks` are those of the configuration. Raises DiagnosticsError."""
     type_ = address.resource.type
     invalid = provider.validate_data_source(type_, config)
     response = ReadResponse(None, None, invalid)
@@ -103,7 +104,8 @@ def read_data(
     if not any(found.is_error for found in diagnostics):
         diagnostics = (*diagnostics, *check_read(schema.block, response.state))
     if any(found.is_error for found in diagnostics):
-        raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in diagnostics))
+        shown = redacted(diagnostics, mark_with_paths(config, marks))
+        raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in shown))
     return response.state
 
 
@@ -180,7 +182,7 @@ def visit_check_data(walk: Walk, node: Node, scope: Scope, block: ResourceBlock)
         if not is_wholly_known(config):
             _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_CHECK_NESTED)
             return
-        value = read_data(walk.providers.configured(reference), address, block, schema, config)
+        value = read_data(walk.providers.configured(reference), address, block, schema, config, marks)
         walk.working.set_object(address, mark_with_paths(value, marks))
     except DiagnosticsError as found:
         assert isinstance(node.name, Resource)

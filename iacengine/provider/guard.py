@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
 from iacengine.lang.values import Value
 from iacengine.provider.protocol import (
     ApplyRequest,
@@ -25,6 +26,7 @@ from iacengine.provider.protocol import (
     ReadRequest,
     ReadResponse,
 )
+from iacengine.provider.redaction import without
 
 _REMEDY = "This is a defect of the provider; report it to its maintainers."
 
@@ -37,23 +39,31 @@ class GuardedProvider:
     def __init__(self, provider: Provider, source: str) -> None:
         self._provider = provider
         self._source = source
+        self.secrets: tuple[str, ...] = ()
+        """What is sensitive in its configuration: it may quote it, and it is not shown."""
         self.is_local = bool(getattr(provider, "is_local", False))
 
     def _call(self, doing: str, call: Callable[[], A]) -> A:
         try:
             return call()
-        except DiagnosticsError:
-            raise
+        except DiagnosticsError as found:
+            raise DiagnosticsError(*without(found.diagnostics, self.secrets)) from None
         except (Exception, SystemExit) as defect:
-            raise failure(
+            problem = error(
                 "Provider failed",
                 f"The provider {self._source} raised {type(defect).__name__} while {doing}: {defect}",
                 remedy=_REMEDY,
-            ) from defect
+            )
+            raise DiagnosticsError(*without([problem], self.secrets)) from defect
+
+    def _told(self, doing: str, call: Callable[[], tuple[Diagnostic, ...]]) -> tuple[Diagnostic, ...]:
+        return self._call(doing, lambda: without(call(), self.secrets))
 
     def _require(self, answer: object, kind: type[A], doing: str) -> A:
         if not isinstance(answer, kind):
             raise self._wrong(doing, f"{type(answer).__name__} instead of {kind.__name__}")
+        if self.secrets and isinstance(answer, PlanResponse | ReadResponse | ApplyResponse) and answer.diagnostics:
+            return cast(A, replace(answer, diagnostics=without(answer.diagnostics, self.secrets)))
         return answer
 
     def _all(self, answers: object, kind: type[A], count: int, doing: str) -> list[A]:
@@ -72,21 +82,18 @@ class GuardedProvider:
         return self._require(self._call(doing, self._provider.schema), ProviderSchema, doing)
 
     def validate_provider(self, config: Value) -> tuple[Diagnostic, ...]:
-        return self._call("checking its configuration", lambda: tuple(self._provider.validate_provider(config)))
+        return self._told("checking its configuration", lambda: self._provider.validate_provider(config))
 
     def configure(self, config: Value, context: ConfigureContext) -> tuple[Diagnostic, ...]:
-        return self._call("taking its configuration", lambda: tuple(self._provider.configure(config, context)))
+        return self._told("taking its configuration", lambda: self._provider.configure(config, context))
 
     def validate_resource(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
-        return self._call(
-            f"checking the configuration of {type_}", lambda: tuple(self._provider.validate_resource(type_, config))
-        )
+        doing = f"checking the configuration of {type_}"
+        return self._told(doing, lambda: self._provider.validate_resource(type_, config))
 
     def validate_data_source(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
-        return self._call(
-            f"checking the configuration of the data source {type_}",
-            lambda: tuple(self._provider.validate_data_source(type_, config)),
-        )
+        doing = f"checking the configuration of the data source {type_}"
+        return self._told(doing, lambda: self._provider.validate_data_source(type_, config))
 
     def plan(self, requests: Sequence[PlanRequest]) -> Sequence[PlanResponse]:
         doing = "planning"
@@ -108,7 +115,7 @@ class GuardedProvider:
     def import_(self, type_: str, id_: str) -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
         def call() -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
             objects, diagnostics = self._provider.import_(type_, id_)
-            return tuple(objects), tuple(diagnostics)
+            return tuple(objects), without(diagnostics, self.secrets)
 
         return self._call(f"importing {type_}", call)
 

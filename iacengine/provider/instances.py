@@ -20,13 +20,13 @@ class Providers:
     def __init__(self, find_plugin: FindPlugin, context: ConfigureContext) -> None:
         self._find_plugin = find_plugin
         self._context = context
-        self._unconfigured: dict[str, Provider] = {}
+        self._unconfigured: dict[str, GuardedProvider] = {}
         self._schemas: dict[str, ProviderSchema] = {}
         self._configured: dict[ProviderReference, Provider] = {}
         self._provisional: set[ProviderReference] = set()
         self._made: list[Provider] = []
 
-    def _make(self, source: str) -> Provider:
+    def _make(self, source: str) -> GuardedProvider:
         plugin = self._find_plugin(source)
         try:
             made = plugin.create()
@@ -66,14 +66,18 @@ class Providers:
         self.schema(source)
         return self._unconfigured[source]
 
-    def configure(self, reference: ProviderReference, config: Value, *, final: bool = True) -> tuple[Diagnostic, ...]:
+    def configure(
+        self, reference: ProviderReference, config: Value, *, final: bool = True, secrets: tuple[str, ...] = ()
+    ) -> tuple[Diagnostic, ...]:
         """Configure the provider of a reference. The first configuration of a source takes the one already made.
 
         `final` False: the configuration holds unknown values, so apply configures it again (`forget_provisional`).
+        `secrets`: texts of the configuration that no message of the provider may show.
         """
         self.schema(reference.source)
         taken = any(provider is self._unconfigured[reference.source] for provider in self._configured.values())
         provider = self._make(reference.source) if taken else self._unconfigured[reference.source]
+        provider.secrets = secrets
         invalid = provider.validate_provider(config)
         if any(found.is_error for found in invalid):
             return invalid
