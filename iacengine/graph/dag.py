@@ -38,13 +38,13 @@ class DependencyGraph(Generic[N]):
         if node != needed:
             self.digraph.add_edge(needed, node)
 
-    def needs(self, node: N) -> Iterable[N]:
+    def needs(self, node: N) -> Iterator[N]:
         """What the node needs directly."""
-        return self.digraph.pred[node]
+        return self.digraph.predecessors(node)
 
-    def needed_by(self, node: N) -> Iterable[N]:
+    def needed_by(self, node: N) -> Iterator[N]:
         """What needs the node directly."""
-        return self.digraph.succ[node]
+        return self.digraph.successors(node)
 
     def edges(self) -> Iterator[tuple[N, N]]:
         """Pairs of a node and one that it needs."""
@@ -55,14 +55,14 @@ class DependencyGraph(Generic[N]):
 
         Kahn's algorithm (1962). The result is shorter than the graph when there is a cycle: see `cycle`.
         """
-        succ = self.digraph.succ
-        waiting = {node: len(needed) for node, needed in self.digraph.pred.items()}
+        successors = self.digraph.successors  # `succ` would make an object for each node
+        waiting = dict(self.digraph.in_degree())
         ready = deque(node for node, count in waiting.items() if not count)
         done: list[N] = []
         while ready:
             node = ready.popleft()
             done.append(node)
-            for dependent in succ[node]:
+            for dependent in successors(node):
                 waiting[dependent] -= 1
                 if not waiting[dependent]:
                     ready.append(dependent)
