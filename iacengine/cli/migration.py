@@ -255,8 +255,8 @@ def write(migration: Migration) -> None:
     except OSError as problem:
         raise failure(
             "File cannot be written",
-            f"{path}: {problem.strerror}. No original was changed or removed.",
-            remedy="Remove the files that were written, or run it again with --force.",
+            f"{path}: {problem.strerror}. All JSON files are still there, some perhaps as *{BACKUP}.",
+            remedy="Make room or give the permission, and run it again with --force.",
         ) from None
 
 

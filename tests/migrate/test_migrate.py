@@ -355,3 +355,18 @@ def test_a_state_is_pulled_in_either_format(small):
     assert small.iac("state", "pull").document == small.iac("state", "pull", "--format", "iac").document
     assert small.iac("state", "pull", "--format", "tfstate").document["version"] == 4
     assert small.iac("state", "pull", "--format", "yaml", code=1).out == ""
+
+
+def test_originals_survive_when_the_yaml_cannot_be_written(shop):
+    (shop.folder / "yaml").write_text("a file where the directory would be")
+    before = {name: (shop.folder / name).read_bytes() for name in files(shop.folder)}
+    done = shop.iac("migrate", "--out", "yaml", code=1)
+    assert "cannot be written" in done.err
+    assert {name: (shop.folder / name).read_bytes() for name in files(shop.folder)} == before
+
+
+def test_a_directory_that_is_not_there_is_told(stack):
+    (stack.folder / "shop").mkdir()
+    assert "No such directory" in stack.iac("migrate", "shp", code=1).err
+    stack.write({"locals": {"a": 1}})
+    assert "Not a directory" in stack.iac("migrate", "main.tf.json", code=1).err

@@ -14,7 +14,7 @@ from iacengine.config.yaml_document import Block, yaml_document
 TRICKY = (
     "no", "null", "~", "0x1F", "2012-10-17", "12:30", "1_000", "<<", "=", "...", "---", "- a", "a:", "${a}", "a\n b\n",
     "\n a\n", "\ta\n", "x\n\ny", "x\n\n", "  x\ny\n", "k\r\nz", "\u2028", "\ufeff", "é", "🙂", "1e5", ".inf", ".nan",
-    "0o17", "+1", "a\n\tb", " \n", "\n", "true", "Yes", "//", "# a", "a #b", "10.0.0.0/16", "x" * 1100, "\x7f\x00",
+    "0o17", "+1", "a\n\tb", " \n", "\n", "true", "Yes", "//", "# a", "a #b", "10.0.0.0/16", "\x7f\x00",
 )  # fmt: skip
 texts = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
@@ -106,6 +106,12 @@ def test_a_comment_stands_above_what_it_is_in():
         {"//": "file", "a": Block({"//": ["x", "y\nz"], "b": 1}), "c": [Block({"//": {"d": 1}, "e": Block()})]}
     )
     assert yaml_document(data) == '# file\n# x\n# y\n# z\na:\n  b: 1\nc:\n  # {"d": 1}\n  - e: {}\n'
+
+
+@pytest.mark.parametrize("value", [1, [1, {"a": 2}], {"a": {"b": 1}}, "a\nb\n", [], {}])
+def test_a_name_may_be_longer_than_a_line_of_yaml_can_be(value):
+    data = {"x" * 2000: value, "y": {"z" * 1100: value}}
+    assert same_data(read(yaml_document(Block(data))), data)
 
 
 def test_names_are_no_different_from_texts():
