@@ -1,8 +1,8 @@
 """Data as a YAML stack file that people like to read: block style, quotes only where they are needed, and comments.
 
-What is written is read back as equal data by `iacengine.config.yaml_source`, and (names of more than 900 bytes apart) left
-as it is by `iac fmt`. Texts that
-only YAML 1.1 takes for something else (`no`, `2012-10-17`, `12:30`) are quoted too, for the sake of other readers.
+What is written is read back as equal data by `iacengine.config.yaml_source`, and left as it is by `iac fmt` (but where
+a name has over 900 bytes). Texts that only YAML 1.1 takes for something else (`no`, `2012-10-17`, `12:30`) are
+quoted too, for the sake of other readers.
 """
 
 from __future__ import annotations
