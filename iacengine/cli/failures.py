@@ -18,6 +18,12 @@ from iacengine.cli.terminal import Terminal
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, near_match
 from iacengine.foundation.rendering import render
 
+_TOO_DEEP = error(
+    "Nested too deeply",
+    "A value of this stack is nested too deeply. What was done is in the state or its journal.",
+    remedy="Nest lists and objects no deeper than some hundred levels; IAC_DEBUG=1 shows where it was too much.",
+)
+
 
 def report(failure: Exception, arguments: Sequence[str], terminal: Terminal) -> int:
     """Print the failure to standard error; the exit code."""
@@ -26,6 +32,9 @@ def report(failure: Exception, arguments: Sequence[str], terminal: Terminal) -> 
         return exit_code(failure)
     if isinstance(failure, click.ClickException):
         print_diagnostics([usage_diagnostic(failure)], terminal)
+        return exits.ERROR
+    if isinstance(failure, RecursionError) and not os.environ.get("IAC_DEBUG"):
+        print_diagnostics([_TOO_DEEP], terminal)
         return exits.ERROR
     if os.environ.get("IAC_DEBUG"):
         traceback.print_exception(failure)

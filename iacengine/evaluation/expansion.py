@@ -20,6 +20,9 @@ from iacengine.lang.values import (
     unmark,
 )
 
+_MOST = 1_000_000
+"""More instances than this are a mistake, which must not use up the memory."""
+
 _DEFERRED = (
     "It depends on resource attributes that are known only after apply, so the number of instances cannot be told. "
 )
@@ -68,6 +71,8 @@ def _count(value: Value, origin: Origin) -> Expansion:
         raise _refuse(origin, summary, "The value has a fraction; a whole number of zero or more is needed.")
     if number < 0:
         raise _refuse(origin, summary, f"The value is {number}; a whole number of zero or more is needed.")
+    if number > _MOST:
+        raise _refuse(origin, summary, f"That would be {number} instances; no more than {_MOST} are made.")
     return Expansion("count", dict.fromkeys(range(number)))
 
 

@@ -13,9 +13,9 @@ from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.functions.signature import Function
+from iacengine.lang.secrets import secrets_of
 from iacengine.lang.values import Value, is_wholly_known, unmark_deep
 from iacengine.provider.instances import Providers
-from iacengine.provider.redaction import secrets_of
 from iacengine.schema.values import null_object
 
 SourceAddress = Callable[[str], str]

@@ -9,6 +9,7 @@ from iacengine.lang.environment import Environment, Frame, Run, Scope
 from iacengine.lang.errors import ExpressionError, Span, join
 from iacengine.lang.functions import registry
 from iacengine.lang.functions.signature import Function, FunctionError
+from iacengine.lang.secrets import hide, secrets_of
 from iacengine.lang.syntax import Attribute, Call, Index, Item, Node, Splat, Variable
 from iacengine.lang.types import BOOL, DYNAMIC, STRING, ListType, SetType, TupleType
 from iacengine.lang.typetext import type_text
@@ -69,7 +70,7 @@ def _ordinary(node: Call, environment: Environment) -> Run:
         try:
             return registry.call(function, values, scope.functions)
         except FunctionError as error:
-            raise _call_error(error, function, spans, span) from None
+            raise _call_error(error, function, spans, span, values) from None
 
     return call
 
@@ -99,11 +100,13 @@ def _unknown_function(name: str, span: Span) -> ExpressionError:
     )
 
 
-def _call_error(error: FunctionError, function: Function, spans: list[Span], span: Span) -> ExpressionError:
+def _call_error(
+    error: FunctionError, function: Function, spans: list[Span], span: Span, values: list[Value]
+) -> ExpressionError:
     where = span
     if error.argument is not None and spans:
         where = spans[min(error.argument, len(spans) - 1)]
-    return ExpressionError(error.summary, error.detail(function), span=where)
+    return ExpressionError(error.summary, hide(error.detail(function), secrets_of(*values)), span=where)
 
 
 def _expanded(value: Value, span: Span) -> list[Value] | None:

@@ -48,6 +48,12 @@ class GuardedProvider:
             return call()
         except DiagnosticsError as found:
             raise DiagnosticsError(*without(found.diagnostics, self.secrets)) from None
+        except RecursionError:
+            raise failure(
+                "Nested too deeply",
+                f"A value is nested too deeply for the provider {self._source}, while {doing}.",
+                remedy="Nest lists and objects no deeper than some hundred levels.",
+            ) from None
         except (Exception, SystemExit) as defect:
             problem = error(
                 "Provider failed",

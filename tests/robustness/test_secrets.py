@@ -34,6 +34,8 @@ CASES = {
         }
     },
     "key": {"resource": {"mock_object": {"o": {"for_each": "${toset([var.secret])}"}}}},
+    "function": {"locals": {"l": "${cidrsubnet(var.secret, 8, 1)}"}},
+    "another function": {"locals": {"l": '${timeadd(var.secret, "1h")}'}},
     "output": {"output": {"o": {"value": "${var.secret}", "sensitive": True}}},
 }
 
