@@ -25,7 +25,7 @@ __all__ = ["Expression", "ExpressionError", "Reference", "Scope", "parse_express
 
 _NO_FRAME: Frame = []
 _SHOWN_VALUES = 8
-_CACHED = 32_768  # texts; a few hundred bytes each
+_CACHED = 131_072  # texts; a few hundred bytes each. A stack with more is parsed several times over
 _PLAIN_REFERENCE = re.compile(r"\$\{[ ]*([A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)[ ]*\}", re.ASCII)
 _NOT_PLAIN = re.compile(r"[$%\r]")  # what may begin a sequence, or an escape of one
 
