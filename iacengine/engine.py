@@ -54,11 +54,13 @@ STATE_NAME = "iac.state.json"
 class VariableSources:
     """Where the root module's variables come from beside the automatic files and the environment.
 
-    `assignments`: `NAME=VALUE` texts of `--var`; `files` of `--var-file`, both in order. `values`: given by a program.
+    From the weakest to the strongest: `files` and `assignments` (`NAME=VALUE`), each in order; `options`, which mixes
+    both as a command line does; `values`, given by a program.
     """
 
     assignments: Sequence[str] = ()
     files: Sequence[str] = ()
+    options: Sequence[VariableOption] = ()
     values: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -410,6 +412,7 @@ def _collect(
 ) -> tuple[dict[str, Value], tuple[Variable, ...]]:
     options = [VariableOption(path, is_file=True) for path in sources.files]
     options += [VariableOption(text) for text in sources.assignments]
+    options += sources.options
     found = collect_variables(
         engine.configuration.root,
         environment=os.environ,

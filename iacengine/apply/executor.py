@@ -165,7 +165,7 @@ class Executor:
             self._start(task)
 
     def _is_local(self, task: Task) -> bool:
-        return bool(getattr(task.provider, "is_local", False))
+        return task.provider.is_local
 
     def _flush(self) -> None:
         """Write what is pending to the journal. When that fails it stays pending: the end of the run tries again."""

@@ -124,9 +124,37 @@ run_options = _all(
     ui_json_option,
 )
 
+VARIABLE_ORDER = "iacengine.variable_order"
+"""Under this name the context's `meta` has the `--var` and `--var-file` options as they stood: the last one wins."""
+
+
+class OrderedOption(click.Option):
+    """An option that notes where it stood among others of its kind; click itself keeps one list for each."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        for spelling in self.opts:
+            option = parser._long_opt[spelling]
+            option.process = self._noting(option.process, ctx)
+
+    def _noting(self, process: Callable[[Any, Any], None], ctx: click.Context) -> Callable[[Any, Any], None]:
+        def note(value: Any, state: Any) -> None:
+            ctx.meta.setdefault(VARIABLE_ORDER, []).append((self.name, value))
+            process(value, state)
+
+        return note
+
+
 variable_options = _all(
-    click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
-    click.option("--var-file", "variable_files", multiple=True, metavar="FILE", help="Set variables from a file."),
+    click.option("--var", "variables", cls=OrderedOption, multiple=True, metavar="NAME=VALUE", help="Set a variable."),
+    click.option(
+        "--var-file",
+        "variable_files",
+        cls=OrderedOption,
+        multiple=True,
+        metavar="FILE",
+        help="Set variables from a file.",
+    ),
 )
 
 scope_options = _all(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import click
+
 from iacengine import engine
-from iacengine.cli.options import Request
+from iacengine.cli.options import VARIABLE_ORDER, Request
 from iacengine.cli.prompts import ask_value
 from iacengine.cli.terminal import Terminal
 from iacengine.config.model import Variable
-from iacengine.config.variables import parse_value
+from iacengine.config.variables import VariableOption, parse_value
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.values import Value
@@ -19,7 +23,10 @@ def variable_sources(stack: engine.Engine, request: Request, terminal: Terminal)
     Asks on a terminal only, and neither with `--input=false` nor with `--json`. Raises DiagnosticsError for an answer
     that is no value; what is missing otherwise is found by the engine.
     """
-    sources = engine.VariableSources(assignments=request.variables, files=request.variable_files)
+    given = click.get_current_context().meta.get(VARIABLE_ORDER, ())
+    sources = engine.VariableSources(
+        options=tuple(VariableOption(text, is_file=name == "variable_files") for name, text in given)
+    )
     if not (terminal.interactive and request.ask and not request.as_json):
         return sources
     try:
@@ -30,7 +37,7 @@ def variable_sources(stack: engine.Engine, request: Request, terminal: Terminal)
         return sources
     answers = {variable.name: _asked(variable, terminal) for variable in missing}
     terminal.line()
-    return engine.VariableSources(sources.assignments, sources.files, answers)
+    return replace(sources, values=answers)
 
 
 def _asked(variable: Variable, terminal: Terminal) -> Value:

@@ -85,7 +85,7 @@ def _visit_instance(
             inner = scope.with_names({("self",): marked})
             walk.checks.conditions(block.lifecycle.postconditions, inner, "Resource postcondition failed", address)
 
-    if getattr(provider, "is_local", False):
+    if provider.is_local:
         finish(read())
     else:
         walk.read_later(node, read, finish)

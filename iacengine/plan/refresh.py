@@ -73,7 +73,7 @@ class Refresh:
         self._listener(RefreshStarted(reference.source, type_, len(stored)))
         batches = [stored[start : start + _BATCH] for start in range(0, len(stored), _BATCH)]
         for batch in batches:
-            if getattr(provider, "is_local", False):
+            if provider.is_local:
                 self._read(provider, type_, schema, batch)
                 continue
             future = self._pool().submit(self._read, provider, type_, schema, batch)

@@ -26,6 +26,8 @@ from iacengine.schema.values import null_object
 class ProviderBase:
     """A provider that plans from its schema. Write `schema`, `read` and `apply`; override more as the API needs."""
 
+    is_local = False
+
     def schema(self) -> ProviderSchema:
         raise NotImplementedError
 

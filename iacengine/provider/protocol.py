@@ -137,7 +137,12 @@ class ImportedObject:
 
 class Provider(Protocol):
     """One configured (or not yet configured) provider. Errors that a user can cause come back as diagnostics; a raised
-    exception is a defect of the provider, which the engine reports as such without losing state."""
+    exception is a defect of the provider, which the engine reports as such without losing state.
+
+    `is_local`: every answer comes without I/O and at once, so that no thread is worth its while.
+    """
+
+    is_local: bool
 
     def schema(self) -> ProviderSchema:
         """What this provider offers. Needs no configuration and does no network I/O."""
