@@ -44,17 +44,19 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One row of the table. `limit` is the largest ratio to Terraform that meets the target; None: no target here."""
+    """One row of the table: `measure` is "wall" or "memory".
+
+    `limit` is the largest ratio to Terraform that meets the target; None: no target here.
+    """
 
     what: str
     measure: str
-    ours: float
-    theirs: float | None
+    ours: Cost
+    theirs: Cost | None
     limit: float | None
 
-    @property
-    def ratio(self) -> float | None:
-        return self.ours / self.theirs if self.theirs else None
+    def ratio(self, measure: str) -> float | None:
+        return getattr(self.ours, measure) / getattr(self.theirs, measure) if self.theirs else None
 
 
 # --- stacks ---------------------------------------------------------------------------------------------------------
@@ -189,10 +191,10 @@ class Benchmark:
             commands += [([self.terraform, "version"], theirs), (_terraform(self.terraform, "plan"), theirs)]
         costs = measure_in_turn(commands, runs)
         self.python = costs[0]
-        version, plan = (costs[3].wall, costs[4].wall) if self.terraform else (None, None)
+        version, plan = (costs[3], costs[4]) if self.terraform else (None, None)
         self.comparisons += [
-            Comparison("version", "s", costs[1].wall, version, 2),
-            Comparison("plan of 3", "s", costs[2].wall, plan, 6),
+            Comparison("version", "wall", costs[1], version, 2),
+            Comparison("plan of 3", "wall", costs[2], plan, 6),
         ]
 
     def create(self, count: int, *, terraform_apply: bool) -> None:
@@ -205,20 +207,15 @@ class Benchmark:
             theirs = self._terraform_stack(f"new-{count}-terraform", content)
             commands.append((_terraform(self.terraform, "plan"), theirs))
         costs = measure_in_turn(commands, self.runs)
-        theirs_wall = costs[1].wall if self.terraform else None
-        self.comparisons.append(
-            Comparison(f"plan of {count:,} new", "s", costs[0].wall, theirs_wall, 0.25 if count == 1000 else None)
-        )
+        limits = (0.25, 0.04) if count == 1000 else (None, None)
+        planned = costs[1] if self.terraform else None
+        self.comparisons.append(Comparison(f"plan of {count:,} new", "wall", costs[0], planned, limits[0]))
         applied = self._apply(ours)
         slow = None
         if self.terraform and terraform_apply:
             say(f"terraform apply of {count:,}")
             slow = measure(_terraform(self.terraform, "apply", "-auto-approve"), theirs)
-        self.comparisons.append(
-            Comparison(
-                f"apply of {count:,}", "s", applied.wall, slow.wall if slow else None, 0.04 if count == 1000 else None
-            )
-        )
+        self.comparisons.append(Comparison(f"apply of {count:,}", "wall", applied, slow, limits[1]))
         shutil.rmtree(ours)
 
     def repeat(self, count: int) -> None:
@@ -234,11 +231,11 @@ class Benchmark:
             (theirs / "terraform.tfstate").write_text(json.dumps(terraform_state(count)))
             commands.append((_terraform(self.terraform, "plan", same), theirs))
         costs = measure_in_turn(commands, self.runs)
-        wall, memory = (costs[1].wall, costs[1].memory) if self.terraform else (None, None)
+        found = costs[1] if self.terraform else None
         limits = (0.08, 0.3) if count == 3000 else (None, None)
         self.comparisons += [
-            Comparison(f"no-op plan of {count:,}", "s", costs[0].wall, wall, limits[0]),
-            Comparison(f"peak memory at {count:,}", "MB", costs[0].memory, memory, limits[1]),
+            Comparison(f"no-op plan of {count:,}", "wall", costs[0], found, limits[0]),
+            Comparison(f"peak memory at {count:,}", "memory", costs[0], found, limits[1]),
         ]
         shutil.rmtree(ours)
 
@@ -279,17 +276,10 @@ def report(benchmark: Benchmark, terraform: str | None) -> str:
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     beside = terraform or "no terraform on PATH: measured alone"
     lines = [f"{machine}; {beside}; byte code compiled; medians of {benchmark.runs} runs.", ""]
-    lines += ["| | iac | terraform | ratio | target |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines += ["| | iac | terraform | ratio | target | ratio of CPU |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
     if benchmark.python is not None:
-        lines.append(f"| `python -c pass` | {benchmark.python.wall:.3f} s | | | |")
-    for row in benchmark.comparisons:
-        theirs = _quantity(row.theirs, row.measure) if row.theirs is not None else "not run"
-        ratio = f"{row.ratio:.3f}" if row.ratio is not None else ""
-        target = f"≤ {row.limit:g}" if row.limit is not None else ""
-        if row.ratio is not None and row.limit is not None:
-            target += " met" if row.ratio <= row.limit else " **missed**"
-        ours = _quantity(row.ours, row.measure)
-        lines.append(f"| {row.what} | {ours} | {theirs} | {ratio} | {target} |")
+        lines.append(f"| `python -c pass` | {benchmark.python.wall:.3f} s | | | | |")
+    lines += [_row(comparison) for comparison in benchmark.comparisons]
     if benchmark.growth:
         lines += ["", "| resources | | wall | CPU | CPU a resource | against the smallest | peak |"]
         lines += ["| ---: | --- | ---: | ---: | ---: | ---: | ---: |"]
@@ -305,8 +295,19 @@ def report(benchmark: Benchmark, terraform: str | None) -> str:
     return "\n".join(lines)
 
 
-def _quantity(value: float, measure_: str) -> str:
-    return f"{value:.0f} MB" if measure_ == "MB" else f"{value:.3f} s"
+def _row(row: Comparison) -> str:
+    ratio, cpu = row.ratio(row.measure), row.ratio("cpu")
+    target = f"≤ {row.limit:g}" if row.limit is not None else ""
+    if ratio is not None and row.limit is not None:
+        target += " met" if ratio <= row.limit else " **missed**"
+    theirs = _quantity(row.theirs, row.measure) if row.theirs is not None else "not run"
+    shown = f"{ratio:.3f}" if ratio is not None else ""
+    processor = f"{cpu:.3f}" if cpu is not None and row.measure == "wall" else ""
+    return f"| {row.what} | {_quantity(row.ours, row.measure)} | {theirs} | {shown} | {target} | {processor} |"
+
+
+def _quantity(cost: Cost, measure_: str) -> str:
+    return f"{cost.memory:.0f} MB" if measure_ == "memory" else f"{cost.wall:.3f} s"
 
 
 def compile_byte_code() -> None:
@@ -357,7 +358,7 @@ def main() -> None:
         benchmark.grow(options.growth)
     print(report(benchmark, version))
     if options.json:
-        rows = [asdict(row) | {"ratio": row.ratio} for row in benchmark.comparisons]
+        rows = [asdict(row) | {"ratio": row.ratio(row.measure)} for row in benchmark.comparisons]
         result = {"terraform": version, "byte_code_compiled": True, "comparisons": rows, "growth": benchmark.growth}
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 
