@@ -16,7 +16,7 @@ from iacengine.config.model import Configuration, Import, Module, Origin, Repeti
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.scope import AnyScope, evaluate
-from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import STRING
 from iacengine.lang.values import EPHEMERAL, SENSITIVE, is_null, is_unknown, unmark
@@ -63,6 +63,25 @@ class Imports:
                 if address in found:
                     raise _refuse(block.origin, "Duplicate import", f"{address} is the target of two import blocks.")
                 found[address] = (_id(block, inner), block)
+        return found
+
+    def without_instance(self) -> list[Diagnostic]:
+        """Errors for targets whose block is declared, but has no such instance. To be asked after the walk."""
+        if self._ids is None and self._blocks:
+            try:
+                self._ids = self._evaluate()
+            except DiagnosticsError:
+                return []  # nothing is imported any more, so what an id was need not be known
+        found = []
+        for address, (_, block) in (self._ids or {}).items():
+            expansion = self._walk.working.resources.get((address.module, address.resource))
+            if expansion is None or address.key in expansion.values:
+                continue
+            detail = f"{address.config} is declared, but has no instance {address}, so there is nothing to import into."
+            diagnostic = error(
+                "Import of an undeclared instance", detail, remedy="Correct the key, or add the instance."
+            )
+            found.append(diagnostic.at(*locate(block.origin.at("to"))))
         return found
 
     def _read(

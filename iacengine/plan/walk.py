@@ -108,6 +108,8 @@ class Walk:
         else:
             self._run_nodes(set(self.graph) if self.selection.nodes is None else set(self.selection.nodes))
         self._check_moves()
+        if self.options.mode is PlanMode.NORMAL and self.selection.nodes is None and not self.findings.errors:
+            self.findings.extend(self.imports.without_instance())
         if not self.findings.errors:
             orphans.plan_orphans(self)
 
