@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 from iacengine.addresses import Mode, ProviderReference, Resource, ResourceInstance
 from iacengine.config.model import Configuration, ProviderName, ResourceBlock
@@ -86,7 +87,8 @@ class Walk:
         )
         self.setup = ProviderSetup(configuration, self.working, providers, source_address, self.stored.start_refresh)
         self._pool: ThreadPoolExecutor | None = None
-        self._reads: dict[Future[Value], tuple[Node, Callable[[Value], None]]] = {}
+        self._reads: dict[Node, int] = {}
+        self._answers: SimpleQueue[tuple[Node, Future[Value], Callable[[Value], None]]] = SimpleQueue()
         self._create_before_destroy: set[Node] = self._forced_create_before_destroy()
 
     # --- the walk --------------------------------------------------------------------------------------------------
@@ -165,7 +167,6 @@ class Walk:
                     continue
                 self.visited.add(node)
                 before = len(batch)
-                reads_before = len(self._reads)
                 try:
                     if not self._defer_behind(node):
                         self._visit(node, batch)
@@ -178,7 +179,7 @@ class Walk:
                 except DiagnosticsError as found:
                     self.fail(node, found)
                     del batch[before:]
-                if len(self._reads) > reads_before:
+                if node in self._reads:
                     continue  # finished when the last read is
                 if len(batch) == before:
                     finish(node)
@@ -229,20 +230,24 @@ class Walk:
 
     def read_later(self, node: Node, read: Callable[[], Value], finish: Callable[[Value], None]) -> None:
         """Read a data source in the background; `finish` gets the value, in the thread of the walk."""
-        self._reads[self.pool().submit(read)] = (node, finish)
+        self._reads[node] = self._reads.get(node, 0) + 1
+        self.pool().submit(read).add_done_callback(lambda done: self._answers.put((node, done, finish)))
 
     def _finished_reads(self) -> list[Node]:
         """Wait for a read; the nodes of which nothing is being read any more."""
-        done, _ = wait(self._reads, return_when=FIRST_COMPLETED)
         nodes = []
-        for future in done:
-            node, finish = self._reads.pop(future)
+        waiting = True
+        while waiting:
+            node, done, finish = self._answers.get()
             try:
-                finish(future.result())
+                finish(done.result())
             except DiagnosticsError as found:
                 self.fail(node, found)
-            if all(node != other for other, _ in self._reads.values()):
+            self._reads[node] -= 1
+            if not self._reads[node]:
+                del self._reads[node]
                 nodes.append(node)
+            waiting = not self._answers.empty()
         return nodes
 
     # --- visits ----------------------------------------------------------------------------------------------------
