@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iacengine import engine
+from iacengine.addresses import ResourceInstance
 from iacengine.apply.outcome import Outcome
 from iacengine.cli import exits
 from iacengine.cli.failures import exit_code, print_diagnostics
@@ -217,13 +218,20 @@ def _say_what_is_left(outcome: Outcome) -> None:
     if outcome.interrupted:
         lines.append("Interrupted: what had begun was finished, and nothing else was started.")
     if outcome.failed:
-        lines.append(f"Failed: {', '.join(map(str, outcome.failed))}.")
-    if outcome.skipped:
-        shown = ", ".join(map(str, outcome.skipped[:10]))
-        more = f" and {len(outcome.skipped) - 10} more" if len(outcome.skipped) > 10 else ""
-        lines.append(f"Not done, because of that: {shown}{more}.")
+        lines.append(f"Failed: {_some(outcome.failed)}.")
+    failed = set(outcome.failed)
+    skipped = [address for address in outcome.skipped if address not in failed]
+    if skipped:
+        lines.append(f"Not done, because of that: {_some(skipped)}.")
     lines.append("What was done is in the state; run `iac apply` again to go on from here.")
     sys.stderr.write("\n" + "\n".join(lines) + "\n")
+
+
+def _some(addresses: Sequence[ResourceInstance]) -> str:
+    """The first few of them, each once."""
+    each = list(dict.fromkeys(map(str, addresses)))
+    more = f" and {len(each) - 10} more" if len(each) > 10 else ""
+    return ", ".join(each[:10]) + more
 
 
 def _code(outcome: Outcome) -> int:

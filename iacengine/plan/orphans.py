@@ -102,6 +102,18 @@ def _prior(walk: Walk, found: ResourceObject) -> PriorObject | None:
                 address=str(found.address),
             )
         )
+    type_ = found.address.resource.type
+    if walk.providers.resource_schema(reference.source, found.address.resource.mode, type_) is None:
+        raise DiagnosticsError(
+            error(
+                "Resource type not present",
+                f"{found.address} is in the state, but its provider {reference.source} has no resource type "
+                f'"{type_}" (any more), so it cannot be looked up and not be deleted.',
+                remedy="Use the version of the provider that made it; or delete it by hand, and forget it with "
+                f"`iac state rm {found.address}`.",
+                address=str(found.address),
+            )
+        )
     return walk.stored.now(found, reference)
 
 
