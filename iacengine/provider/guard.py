@@ -41,7 +41,7 @@ class GuardedProvider:
         self._source = source
         self.secrets: tuple[str, ...] = ()
         """What is sensitive in its configuration: it may quote it, and it is not shown."""
-        self.is_local = bool(getattr(provider, "is_local", False))
+        self.is_local = provider.is_local
 
     def _call(self, doing: str, call: Callable[[], A]) -> A:
         try:
