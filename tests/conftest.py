@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# What a property costs depends on what else the machine does: only its truth is tested.
+settings.register_profile("iacengine", deadline=None)
+settings.load_profile("iacengine")
 
 _WARM_PROCESS = Path(__file__).with_name("warm_process.py")
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from typing import Any
 
 from iacengine.addresses import ResourceInstance, parse_provider_reference
 from iacengine.apply.interruption import heeding_interrupts
@@ -28,11 +29,11 @@ from iacengine.apply.operations import (
     settled_object,
     unusable_answer,
 )
+from iacengine.apply.reading import Reading
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
-from iacengine.lang.values import UNKNOWN, is_wholly_known
-from iacengine.plan.data import read_data
+from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
 from iacengine.plan.events import Listener, StepFailed, StepFinished, StepSkipped, StepStarted
 from iacengine.plan.managed import evaluate_config
 from iacengine.plan.model import Change, ChangeCounts, Plan
@@ -40,9 +41,12 @@ from iacengine.plan.prior import stored_value
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import ApplyResponse
 from iacengine.schema.errors import SchemaError
-from iacengine.schema.values import mark_with_paths
 from iacengine.state.journal_entries import Begun, Changed, Failed, JournalEntry, Operation, Succeeded
 from iacengine.state.model import ObjectKey, ResourceObject
+
+Job = Task | Reading
+Answer = Any
+"""What a call came to: an `ApplyResponse` for a task; the value, or a DiagnosticsError, for a reading."""
 
 Append = Callable[[list[JournalEntry]], None]
 
@@ -93,7 +97,7 @@ class Executor:
         self._append = append
         self._parallelism = parallelism
         self._pending: list[JournalEntry] = []
-        self._results: queue.SimpleQueue[tuple[Task, ApplyResponse, float]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Job, Answer]] = queue.SimpleQueue()
         self._started: dict[int, float] = {}
         self._running = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -129,6 +133,11 @@ class Executor:
         if self.progress.interrupted:
             self._skip_rest()
 
+    @property
+    def running(self) -> tuple[ResourceInstance, ...]:
+        """Whose calls have begun and not ended."""
+        return tuple(self.plan.changes[self.plan.steps[number].change].address for number in sorted(self._started))
+
     def _run(self) -> None:
         while True:
             self._round()
@@ -140,32 +149,30 @@ class Executor:
     def _await_running(self) -> None:
         """Let the calls that run come to their end, and note what they answer, after something that ends the run."""
         while self._running:
-            task, response, _ = self._next_result()
+            job, answer = self._next_result()
             self._running -= 1
             with contextlib.suppress(Exception):  # what ended the run is told, and the journal knows that this began
-                self._settle(task, response, self._started.pop(task.step))
+                self._take(job, answer)
 
     def _round(self) -> None:
         """Start what is ready, up to the parallelism; write the journal once, before the first call."""
-        tasks: list[Task] = []
+        jobs: list[Job] = []
         local = 0
-        while self._ready and not self.progress.interrupted and self._running + len(tasks) - local < self._parallelism:
+        while self._ready and not self.progress.interrupted and self._running + len(jobs) - local < self._parallelism:
             number = self._ready.popleft()
-            task = self._prepare(number)
-            if task is None:
+            job = self._prepare(number)
+            if job is None:
                 continue
-            tasks.append(task)
-            self._pending.append(self._begun(task))
-            local += self._is_local(task)
+            jobs.append(job)
+            if isinstance(job, Task):
+                self._pending.append(self._begun(job))
+            local += job.provider.is_local
             if local >= _LOCAL_ROUND:
                 break
-        if tasks:
+        if jobs:
             self._flush()
-        for task in tasks:
-            self._start(task)
-
-    def _is_local(self, task: Task) -> bool:
-        return task.provider.is_local
+        for job in jobs:
+            self._start(job)
 
     def _flush(self) -> None:
         """Write what is pending to the journal. When that fails it stays pending: the end of the run tries again."""
@@ -174,38 +181,48 @@ class Executor:
                 self._append(self._pending)
                 self._pending = []
 
-    def _start(self, task: Task) -> None:
-        change = task.change
-        self.listener(StepStarted(task.step, task.operation, change.address, _told_deposed(task), _id(change)))
-        started = self._started[task.step] = monotonic()
-        if self._is_local(task):
+    def _start(self, job: Job) -> None:
+        if isinstance(job, Task):
+            self.listener(StepStarted(job.step, job.operation, job.address, _told_deposed(job), _id(job.change)))
+        else:
+            self.listener(StepStarted(job.step, Operation.READ, job.address))
+        self._started[job.step] = monotonic()
+        if job.provider.is_local:
             with self._undisturbed():
-                self._settle(task, perform(task), started)
+                self._take(job, _call(job))
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
         self._running += 1
-        self._pool.submit(self._work, task)
+        self._pool.submit(self._work, job)
 
-    def _work(self, task: Task) -> None:
-        response = perform(task)
-        self._results.put((task, response, monotonic()))
+    def _work(self, job: Job) -> None:
+        self._results.put((job, _call(job)))
+
+    def _take(self, job: Job, answer: Answer) -> None:
+        """Note what the call of a step came to."""
+        started = self._started.pop(job.step)
+        if isinstance(job, Task):
+            assert isinstance(answer, ApplyResponse), "a task is answered by apply"
+            self._settle(job, answer, started)
+        else:
+            self._settle_reading(job, answer, monotonic() - started)
 
     def _collect(self) -> None:
         """Wait for one answer, then take all that are there."""
         if not self._ready:
             self._flush()
-        task, response, _ = self._next_result()
+        job, answer = self._next_result()
         while True:
             self._running -= 1
             with self._undisturbed():
-                self._settle(task, response, self._started.pop(task.step))
+                self._take(job, answer)
             try:
-                task, response, _ = self._results.get_nowait()
+                job, answer = self._results.get_nowait()
             except queue.Empty:
                 return
 
-    def _next_result(self) -> tuple[Task, ApplyResponse, float]:
+    def _next_result(self) -> tuple[Job, Answer]:
         while True:
             try:
                 return self._results.get()
@@ -235,7 +252,7 @@ class Executor:
 
     # --- before a step ---------------------------------------------------------------------------------------------
 
-    def _prepare(self, number: int) -> Task | None:
+    def _prepare(self, number: int) -> Job | None:
         """What a ready step asks of its provider; None when it needs no call, and is done (or failed) with that."""
         step = self.plan.steps[number]
         if step.operation is None:
@@ -252,7 +269,7 @@ class Executor:
                 case Operation.DELETE:
                     return self._prepare_delete(number, step.change, change)
                 case Operation.READ:
-                    self._read(number, change)
+                    return self._prepare_reading(number, change)
                 case Operation.FORGET:
                     self._change(number, {(change.address, change.deposed): None})
                     self.progress.forget += 1
@@ -314,28 +331,12 @@ class Executor:
             planned_object(task),
         )
 
-    def _read(self, number: int, change: Change) -> None:
+    def _prepare_reading(self, number: int, change: Change) -> Reading:
         block = self.values.block(change.address)
         reference = self.values.setup.of_block(change.address.module.path, block)
         schema = self.values.schema(reference, change.address)
-        scope = self.values.scope(change.address, block)
-        self.listener(StepStarted(number, Operation.READ, change.address))
-        started = monotonic()
-        config, marks = evaluate_config(block, schema, scope)
-        value = mark_with_paths(
-            read_data(self.providers.configured(reference), change.address, block, schema, config, marks), marks
-        )
-        attributes, paths = stored_value(value, schema.block)
-        stored = ResourceObject(
-            change.address, change.provider, attributes, schema.version, paths, dependencies=change.dependencies
-        )
-        self.values.set_object(change.address, value)
-        self._change(number, {stored.key: stored})
-        self.listener(
-            StepFinished(number, Operation.READ, change.address, monotonic() - started, id=_text_id(attributes))
-        )
-        self._postconditions(change, value)
-        self._finish(number)
+        config, marks = evaluate_config(block, schema, self.values.scope(change.address, block))
+        return Reading(number, change, block, self.providers.configured(reference), schema, config, marks)
 
     # --- after a step ----------------------------------------------------------------------------------------------
 
@@ -376,6 +377,23 @@ class Executor:
             self._fail(task.step, task.change, found.diagnostics, elapsed, told=False)
             return
         self._finish(task.step)
+
+    def _settle_reading(self, reading: Reading, value: Value | DiagnosticsError, elapsed: float) -> None:
+        if isinstance(value, DiagnosticsError):
+            self._fail(reading.step, reading.change, value.diagnostics, elapsed)
+            return
+        stored = reading.stored(value)
+        self.values.set_object(reading.address, value)
+        self._change(reading.step, {stored.key: stored})
+        self.listener(
+            StepFinished(reading.step, Operation.READ, reading.address, elapsed, id=_text_id(stored.attributes))
+        )
+        try:
+            self._postconditions(reading.change, value)
+        except DiagnosticsError as found:
+            self._fail(reading.step, reading.change, found.diagnostics, elapsed, told=False)
+            return
+        self._finish(reading.step)
 
     def _state_changes(self, task: Task, response: ApplyResponse) -> dict[ObjectKey, ResourceObject | None]:
         address = task.address
@@ -493,6 +511,10 @@ class Executor:
         """What was to be made or changed is not as planned: outputs that refer to it stay as they were."""
         if operation in (Operation.CREATE, Operation.UPDATE, Operation.READ):
             self.values.set_object(address, UNKNOWN)
+
+
+def _call(job: Job) -> Answer:
+    return perform(job) if isinstance(job, Task) else job.read()
 
 
 def _told_deposed(task: Task) -> str:

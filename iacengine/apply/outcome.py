@@ -12,7 +12,11 @@ from iacengine.state.model import State
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """`counts` of what was really done; `failed` and `skipped` addresses; `interrupted` by the user."""
+    """`counts` of what was really done; `failed` and `skipped` addresses; `interrupted` by the user.
+
+    `unsettled`: whose calls were still running when the user insisted on stopping. The journal knows of them, the
+    state was not written, and the next run finds out what became of them.
+    """
 
     state: State
     counts: ChangeCounts
@@ -20,6 +24,7 @@ class Outcome:
     failed: tuple[ResourceInstance, ...] = ()
     skipped: tuple[ResourceInstance, ...] = ()
     interrupted: bool = False
+    unsettled: tuple[ResourceInstance, ...] = ()
 
     def followed_by(self, later: Outcome) -> Outcome:
         """This outcome and that of a later wave, as one."""
@@ -33,6 +38,7 @@ class Outcome:
             (*self.failed, *later.failed),
             (*self.skipped, *later.skipped),
             later.interrupted,
+            later.unsettled,
         )
 
     @property

@@ -121,7 +121,7 @@ class _Run:
         try:
             self.executor.run()
         except Interrupted:
-            return self._outcome(self._state())
+            return replace(self._outcome(self._state()), unsettled=self.executor.running)
         state = self._finish()
         return self._outcome(state)
 

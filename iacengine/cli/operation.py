@@ -215,7 +215,9 @@ def _conclude(
 
 def _say_what_is_left(outcome: Outcome) -> None:
     lines = []
-    if outcome.interrupted:
+    if outcome.unsettled:
+        lines.append(f"Interrupted while these were being changed: {_some(outcome.unsettled)}.")
+    elif outcome.interrupted:
         lines.append("Interrupted: what had begun was finished, and nothing else was started.")
     if outcome.failed:
         lines.append(f"Failed: {_some(outcome.failed)}.")
@@ -223,7 +225,10 @@ def _say_what_is_left(outcome: Outcome) -> None:
     skipped = [address for address in outcome.skipped if address not in failed]
     if skipped:
         lines.append(f"Not done, because of that: {_some(skipped)}.")
-    lines.append("What was done is in the state; run `iac apply` again to go on from here.")
+    if outcome.unsettled:
+        lines.append("The journal has all of it; the next `iac apply` finds out what became of them and goes on.")
+    else:
+        lines.append("What was done is in the state; run `iac apply` again to go on from here.")
     sys.stderr.write("\n" + "\n".join(lines) + "\n")
 
 
