@@ -30,6 +30,7 @@ from iacengine.plan.model import (
     Reason,
     Step,
 )
+from iacengine.plan.relevant import relevant_attributes
 from iacengine.plan.value_codec import decode_value, encode_value
 from iacengine.state.journal_entries import Operation
 from iacengine.state.json_form import (
@@ -132,7 +133,7 @@ def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
         "on_failure": plan.on_failure,
         "targets": plan.targets,
         "excludes": plan.excludes,
-        "relevant_attributes": plan.relevant_attributes,
+        "relevant_attributes": relevant_attributes(plan),
         "deferred": plan.deferred,
         "timestamp": plan.timestamp,
         "warnings": [[found.summary, found.detail] for found in plan.diagnostics],
