@@ -10,12 +10,12 @@ from iacengine.addresses import (
     ResourceInstance,
     parse_provider_reference,
 )
-from iacengine.config.model import ResourceBlock
-from iacengine.evaluation.conditions import Verdict
+from iacengine.config.model import Check, ResourceBlock, Variable
+from iacengine.evaluation.conditions import Verdict, judge
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
-from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, Scope, WorkingValues
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import UNKNOWN, Value
 from iacengine.plan.model import Change, Plan, PlanMode
@@ -35,6 +35,8 @@ class AppliedValues:
         self.providers = providers
         self.working = WorkingValues(plan.configuration, plan.variables, functions, remembers_unknown=False)
         self.setup = ProviderSetup(plan.configuration, self.working, providers, source_address)
+        self.working.judge_variable = self._judge_variable
+        self._undecided = {result.address for result in plan.checks if result.status == "unknown"}
         self.verdicts: dict[tuple[str, str], list[Verdict]] = {}
         self._expanded: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         providers.forget_provisional()
@@ -99,10 +101,26 @@ class AppliedValues:
         block = module.resources.get(address.resource)
         if block is not None:
             return block
-        for check in module.checks.values():
+        check = self.check_of(address)
+        assert check is not None, f"{address} was planned, so it has a block"
+        assert check.data is not None
+        return check.data
+
+    def _judge_variable(self, scope: Scope, variable: Variable, value: Value) -> None:
+        """Raise DiagnosticsError when a value that is known only now is not valid: what uses it must not be made."""
+        if variable.validations and f"{scope.instance}.var.{variable.name}" in self._undecided:
+            itself = scope.with_names({("var", variable.name): value})
+            for condition in variable.validations:
+                verdict = judge(condition, itself, "Invalid value for variable")
+                if verdict.diagnostic is not None:
+                    raise DiagnosticsError(verdict.diagnostic)
+
+    def check_of(self, address: ResourceInstance) -> Check | None:
+        """The `check` block that holds a data source; None when none does."""
+        for check in self.plan.configuration.modules[address.module.path].checks.values():
             if check.data is not None and check.data.address == address.resource:
-                return check.data
-        raise KeyError(f"{address} has no block")
+                return check
+        return None
 
     def scope(self, address: ResourceInstance, block: ResourceBlock) -> AnyScope:
         """The scope of one instance, each.value evaluated with what is known now."""

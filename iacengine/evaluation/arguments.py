@@ -8,7 +8,7 @@ from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.lang.convert import ConversionError
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.types import friendly_name
-from iacengine.lang.values import EPHEMERAL, SENSITIVE, Null, Value, from_python, is_null, mark
+from iacengine.lang.values import EPHEMERAL, SENSITIVE, Null, Value, from_python, has_mark, is_null, mark
 
 
 def argument_value(variable: Variable, value: Value, *, given: bool, origin: Origin) -> Value:
@@ -20,6 +20,13 @@ def argument_value(variable: Variable, value: Value, *, given: bool, origin: Ori
         value, origin = from_python(variable.default), variable.origin.at("default")
     elif not given:
         raise _error(variable, origin, "is required, but nothing is given for it.")
+    if not variable.ephemeral and has_mark(value, EPHEMERAL):
+        diagnostic = error(
+            "Ephemeral value not allowed",
+            f'The variable "{variable.name}" is not declared ephemeral, so it cannot be set to an ephemeral value.',
+            remedy="Add `ephemeral: true` to the variable.",
+        )
+        raise DiagnosticsError(diagnostic.at(*locate(origin)))
     try:
         if variable.constraint is not None:
             value = variable.constraint.apply(value)

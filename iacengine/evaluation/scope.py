@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iacengine.addresses import InstanceKey, Mode, ModuleInstance, Resource, ResourceInstance, module_path_text
-from iacengine.config.model import Configuration, Module, Origin
-from iacengine.config.source import explain
+from iacengine.config.model import Configuration, Module, Origin, Variable
+from iacengine.config.source import explain, locate
 from iacengine.evaluation.arguments import argument_value
-from iacengine.foundation.diagnostics import DiagnosticsError, failure
+from iacengine.foundation.diagnostics import DiagnosticsError, error, failure
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import Function
 from iacengine.lang.references import Subject
-from iacengine.lang.values import EPHEMERAL, SENSITIVE, UNKNOWN, Unknown, Value, is_wholly_known, mark
+from iacengine.lang.values import EPHEMERAL, SENSITIVE, UNKNOWN, Unknown, Value, has_mark, is_wholly_known, mark
 
 _NAMES = ("var", "local", "module")
 _DEEP = 20
@@ -136,6 +136,7 @@ class WorkingValues:
         self.remembers_unknown = remembers_unknown
         self.cwd = Path.cwd().as_posix()
         self.find_function: Callable[[Module, str], Function | None] = _no_function
+        self.judge_variable: Callable[[Scope, Variable, Value], None] = _accept
         self.calls: dict[tuple[ModuleInstance, str], Expansion] = {}
         self.resources: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         self.objects: dict[ResourceInstance, Value] = {}
@@ -143,6 +144,10 @@ class WorkingValues:
         self._instances: dict[tuple[str, ...], list[ModuleInstance]] = {(): [ModuleInstance()]}
         self._age = 0
         self._depth = 0
+        self._early = 0
+        """How often something was asked for that is not there yet; what is made of it must not be remembered.
+
+        It happens when one output of a module is used, and others of it, which are not used there, are not ready."""
 
     # --- module instances ------------------------------------------------------------------------------------------
 
@@ -190,15 +195,17 @@ class WorkingValues:
         """The value of a subject that its scope does not remember; remembered from now on, as far as it may be."""
         known = scope.provisional.get(subject)
         if known is not None and known[0] == self._age:
+            self._early += self.remembers_unknown
             return known[1]
         self._depth += 1
+        early = self._early
         try:
             if self._depth > _DEEP:
                 self._answer_what_it_needs(scope, subject)
             value = self.compute(scope, subject)
         finally:
             self._depth -= 1
-        if self.remembers_unknown or is_wholly_known(value):
+        if self._early == early and (self.remembers_unknown or is_wholly_known(value)):
             scope.table[subject] = value
         else:
             scope.provisional[subject] = (self._age, value)
@@ -265,21 +272,27 @@ class WorkingValues:
         expansion = self.calls[(parent.instance, call_name)]
         origin = call.origin.at(name)
         value = evaluate(call.arguments[name], parent.for_instance(expansion, key), origin)
-        return argument_value(variable, value, given=True, origin=origin)
+        value = argument_value(variable, value, given=True, origin=origin)
+        self.judge_variable(scope, variable, value)
+        return value
 
     def _resource(self, scope: Scope, resource: Resource) -> Value:
         expansion = self.resources.get((scope.instance, resource))
         if expansion is None:
             if resource not in scope.module.resources and not _in_check(scope.module, resource):
                 raise undeclared(_subject(resource), scope.module)
+            self._early += 1
             return UNKNOWN
-        objects = self.objects
-        values = {key: objects.get(ResourceInstance(scope.instance, resource, key), UNKNOWN) for key in expansion.keys}
+        values = {key: self.objects.get(ResourceInstance(scope.instance, resource, key)) for key in expansion.keys}
+        if None in values.values():
+            self._early += 1
+            values = {key: UNKNOWN if value is None else value for key, value in values.items()}
         return compose(expansion.kind, values)
 
     def _module(self, scope: Scope, name: str) -> Value:
         expansion = self.calls.get((scope.instance, name))
         if expansion is None:
+            self._early += 1
             return UNKNOWN
         return compose(expansion.kind, {key: self._outputs(scope.instance.child(name, key)) for key in expansion.keys})
 
@@ -294,6 +307,13 @@ class WorkingValues:
     def _output(self, scope: Scope, name: str) -> Value:
         output = scope.module.outputs[name]
         value = evaluate(output.value, scope, output.origin.at("value"))
+        if not output.ephemeral and not scope.instance.is_root and has_mark(value, EPHEMERAL):
+            diagnostic = error(
+                "Ephemeral value not allowed",
+                f'The output "{name}" holds ephemeral values, so that it must be declared ephemeral itself.',
+                remedy="Add `ephemeral: true` to the output.",
+            )
+            raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
         marks = [SENSITIVE] if output.sensitive and scope.instance.is_root else []
         if output.ephemeral:
             marks.append(EPHEMERAL)
@@ -304,6 +324,11 @@ def _no_function(module: Module, name: str) -> Function | None:
     """Functions of providers are found once there are providers (`ProviderSetup`)."""
     del module, name
     return None
+
+
+def _accept(scope: Scope, variable: Variable, value: Value) -> None:
+    """While planning, variables are judged when they are visited."""
+    del scope, variable, value
 
 
 def compose(kind: str, values: Mapping[InstanceKey, Value]) -> Value:
