@@ -82,10 +82,8 @@ def prepare(desired: Desired) -> PlanRequest:
 
 def request_for(desired: Desired, prior: PriorObject | None) -> PlanRequest:
     block = desired.schema.block
-    config = desired.config
+    config, _ = _followed(desired, prior)
     before = prior.value if prior is not None else None
-    if before is not None and desired.block.lifecycle.ignore_changes != ():
-        config = ignore_changes(config, before, desired.block.lifecycle.ignore_changes)
     return PlanRequest(
         desired.address.resource.type,
         before,
@@ -93,6 +91,14 @@ def request_for(desired: Desired, prior: PriorObject | None) -> PlanRequest:
         proposed_new(block, before, config),
         prior.stored.private if prior is not None else None,
     )
+
+
+def _followed(desired: Desired, prior: PriorObject | None) -> tuple[Value, PathMarks]:
+    """The configuration as far as it is followed: what `ignore_changes` names is as it was, and marked as it was."""
+    ignored = desired.block.lifecycle.ignore_changes
+    if prior is None or ignored == ():
+        return desired.config, desired.marks
+    return unmark_with_paths(ignore_changes(mark_with_paths(desired.config, desired.marks), prior.marked, ignored))
 
 
 def replace_paths(request: PlanRequest, response: PlanResponse) -> tuple[Path, ...]:
@@ -121,8 +127,9 @@ def decide(
 ) -> Change:
     """The change of one object from the provider's answer (`again`: the answer for a replacement)."""
     final = again or response
-    planned = _remark(desired, final.planned)
     prior = desired.prior
+    replaced = again is not None or desired.is_tainted
+    planned = _remark(desired.schema, final.planned, _followed(desired, None if replaced else prior)[1])
     action, reason = Action.CREATE, None
     paths: tuple[Path, ...] = ()
     if desired.is_tainted:
@@ -138,6 +145,8 @@ def decide(
     elif prior is not None:
         unchanged = alike(prior.value, response.planned) and _same_marks(prior, planned)
         action = Action.NO_OP if unchanged else Action.UPDATE
+    elif desired.trigger:
+        reason = Reason.REPLACE_BY_TRIGGERS  # Terraform tells of the trigger even where there is nothing to replace
     change = Change(
         address=desired.address,
         provider=str(desired.provider),
@@ -164,12 +173,12 @@ def _replacement(desired: Desired) -> Action:
     return Action.CREATE_THEN_DELETE if desired.create_before_destroy else Action.REPLACE
 
 
-def _remark(desired: Desired, planned: Value) -> Value:
+def _remark(schema: Schema, planned: Value, marks: PathMarks) -> Value:
     """The planned object with the marks of its configuration and its schema."""
-    by_schema = schema_marks(planned, desired.schema.block)
+    by_schema = schema_marks(planned, schema.block)
     if by_schema:
         planned = mark_paths(planned, by_schema, SENSITIVE)
-    return mark_with_paths(planned, desired.marks) if desired.marks else planned
+    return mark_with_paths(planned, marks) if marks else planned
 
 
 def _same_marks(prior: PriorObject, planned: Value) -> bool:
