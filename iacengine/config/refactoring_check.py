@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from iacengine.addresses import Target, parse_target
+from iacengine.addresses import Target, module_path_text, parse_target
 from iacengine.config.call_check import check_provider
 from iacengine.config.declared import close_name
 from iacengine.config.model import Module, Moved
@@ -30,13 +30,24 @@ def check_refactoring(module: Module, findings: Findings) -> None:
                 )
             )
     for block in module.imports:
+        if module.path:
+            findings.add(
+                mistake(
+                    block.origin,
+                    "Import in a called module",
+                    "Only the root module imports objects: a module may be called many times, an object exists once.",
+                    path=("to",),
+                    remedy=f"Move the block to the root module, with to: {module_path_text(module.path)}.{block.to}.",
+                )
+            )
+            continue
         if block.provider is not None:
             check_provider(block.provider, module, block.origin, ("provider",), findings)
         target = parse_target(_INDEX.sub("", block.to))
         inner = _descend(module, target)
-        if target.resource is None or inner is None or target.resource in inner.resources:
+        if target.resource is None or (inner is not None and target.resource in inner.resources):
             continue
-        same = [str(address) for address in inner.resources]
+        same = [str(address) for address in inner.resources] if inner is not None else []
         near = close_name(str(target.resource), same)
         findings.add(
             mistake(

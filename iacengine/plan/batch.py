@@ -60,12 +60,12 @@ def prepare(
     scope: AnyScope,
 ) -> PlanTask:
     prior = walk.stored.current(address, reference)
+    if walk.options.mode is PlanMode.REFRESH_ONLY:
+        return PlanTask(None, None, walk.providers.configured(reference), scope, address, prior)
     import_id = None
     if prior is None:
         prior, import_id = walk.imports.take(address, reference, schema)
     previous = walk.moves.origins.get(address)
-    if walk.options.mode is PlanMode.REFRESH_ONLY:
-        return PlanTask(None, None, walk.providers.configured(reference), scope, address, prior)
     walk.checks.conditions(block.lifecycle.preconditions, scope, "Resource precondition failed", address)
     config, marks = managed.evaluate_config(block, schema, scope)
     provider = walk.providers.configured(reference)

@@ -15,11 +15,11 @@ from iacengine.addresses import (
 from iacengine.config.model import Configuration, Import, Module, Origin, Repetition
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
-from iacengine.evaluation.scope import AnyScope, evaluate
+from iacengine.evaluation.scope import AnyScope, Expansion, Scope, evaluate
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import STRING
-from iacengine.lang.values import EPHEMERAL, SENSITIVE, is_null, is_unknown, unmark
+from iacengine.lang.values import EPHEMERAL, ListValue, is_null, is_unknown, unmark
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.protocol import ReadRequest
 from iacengine.schema import Schema
@@ -55,8 +55,7 @@ class Imports:
         found: dict[ResourceInstance, tuple[str, Import]] = {}
         for module, block in self._blocks:
             scope = self._walk.working.scope(ModuleInstance())
-            repetition = Repetition(for_each=block.for_each, has_for_each=block.has_for_each)
-            expansion = expand(repetition, scope, block.origin)
+            expansion = _expansion(block, scope)
             for key in expansion.keys:
                 inner = scope.for_instance(expansion, key)
                 address = _address(block, module, inner)
@@ -116,6 +115,15 @@ class Imports:
         )
 
 
+def _expansion(block: Import, scope: Scope) -> Expansion:
+    """What an import is repeated for: unlike for other blocks it may be a list, whose keys are its indexes."""
+    if block.has_for_each:
+        value, _ = unmark(evaluate(block.for_each, scope, block.origin.at("for_each")))
+        if isinstance(value, tuple | ListValue):
+            return Expansion("for_each", dict(enumerate(value)))
+    return expand(Repetition(for_each=block.for_each, has_for_each=block.has_for_each), scope, block.origin)
+
+
 def _id(block: Import, scope: AnyScope) -> str:
     origin = block.origin.at("id")
     value, marks = unmark(evaluate(block.id, scope, origin))
@@ -124,8 +132,8 @@ def _id(block: Import, scope: AnyScope) -> str:
         raise _refuse(origin, summary, "The import id is not known before apply.")
     if is_null(value):
         raise _refuse(origin, summary, "The import id is null.")
-    if SENSITIVE in marks or EPHEMERAL in marks:
-        raise _refuse(origin, summary, "The import id is sensitive or ephemeral; it would appear in the plan.")
+    if EPHEMERAL in marks:
+        raise _refuse(origin, summary, "The import id is ephemeral; it would appear in the plan.")
     try:
         text = str(convert(value, STRING))
     except ConversionError as found:
