@@ -380,8 +380,10 @@ class Executor:
 
     def _settle_reading(self, reading: Reading, value: Value | DiagnosticsError, elapsed: float) -> None:
         if isinstance(value, DiagnosticsError):
-            self._fail(reading.step, reading.change, value.diagnostics, elapsed)
-            return
+            if not self.values.note_unreadable(reading.address, value, self.findings):
+                self._fail(reading.step, reading.change, value.diagnostics, elapsed)
+                return
+            value = reading.unread()
         stored = reading.stored(value)
         self.values.set_object(reading.address, value)
         self._change(reading.step, {stored.key: stored})

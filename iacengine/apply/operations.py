@@ -149,7 +149,7 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
             return change.prior, change.before
         return None, None
     _, marks = unmark_with_paths(task.planned)
-    value = mark_with_paths(_without_unknown(response.state), marks)
+    value = mark_with_paths(without_unknown(response.state), marks)
     attributes, paths = stored_value(value, task.schema.block)
     stored = ResourceObject(
         address=change.address,
@@ -187,7 +187,7 @@ def planned_object(task: Task) -> ResourceObject | None:
     if task.planned is None:
         return None
     _, marks = unmark_with_paths(task.planned)
-    value = mark_with_paths(_without_unknown(task.request.planned), marks)
+    value = mark_with_paths(without_unknown(task.request.planned), marks)
     attributes, paths = stored_value(value, task.schema.block)
     change = task.change
     return ResourceObject(
@@ -235,11 +235,11 @@ def _plan_again(desired: Desired, change: Change, provider: Provider) -> Change:
     return decide(desired, request, response, None)
 
 
-def _without_unknown(value: Value) -> Value:
+def without_unknown(value: Value) -> Value:
     """The value with nulls where something is unknown."""
     kind = value.__class__
     if kind is str or kind is int or kind is bool or value is None:
         return value  # the most of them
     if kind is Unknown:
         return None
-    return map_children(value, _without_unknown)
+    return map_children(value, without_unknown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iacengine.addresses import ResourceInstance
+from iacengine.apply.operations import without_unknown
 from iacengine.config.model import ResourceBlock
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.lang.values import Value
@@ -14,6 +15,7 @@ from iacengine.plan.model import Change
 from iacengine.plan.prior import stored_value
 from iacengine.provider.protocol import Provider
 from iacengine.schema import Schema
+from iacengine.schema.proposed import unknown_of_config
 from iacengine.schema.values import mark_with_paths
 from iacengine.state.model import ResourceObject
 
@@ -42,9 +44,13 @@ class Reading:
             return found
         return mark_with_paths(value, self.marks)
 
+    def unread(self) -> Value:
+        """What is known without having read it, in its place: the configuration."""
+        return mark_with_paths(unknown_of_config(self.schema.block, self.config), self.marks)
+
     def stored(self, value: Value) -> ResourceObject:
-        """What was read, as it is stored."""
-        attributes, paths = stored_value(value, self.schema.block)
+        """What was read, as it is stored; null where it is not known."""
+        attributes, paths = stored_value(without_unknown(value), self.schema.block)
         change = self.change
         return ResourceObject(
             change.address, change.provider, attributes, self.schema.version, paths, dependencies=change.dependencies

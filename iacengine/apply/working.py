@@ -11,11 +11,11 @@ from iacengine.addresses import (
     parse_provider_reference,
 )
 from iacengine.config.model import Check, ResourceBlock, Variable
-from iacengine.evaluation.conditions import Verdict, judge
+from iacengine.evaluation.conditions import Verdict, judge, unreadable
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, Scope, WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import UNKNOWN, Value
 from iacengine.plan.model import Change, Plan, PlanMode
@@ -114,6 +114,16 @@ class AppliedValues:
                 verdict = judge(condition, itself, "Invalid value for variable")
                 if verdict.diagnostic is not None:
                     raise DiagnosticsError(verdict.diagnostic)
+
+    def note_unreadable(self, address: ResourceInstance, failure: DiagnosticsError, findings: Findings) -> bool:
+        """Note that a data source cannot be read, when it is that of a `check` block: then the check fails, no more."""
+        check = self.check_of(address)
+        if check is None:
+            return False
+        for verdict in unreadable(failure):
+            self.verdict("check", check_address(self.working.scope(address.module), check), verdict)
+            findings.extend([verdict.diagnostic] if verdict.diagnostic is not None else [])
+        return True
 
     def check_of(self, address: ResourceInstance) -> Check | None:
         """The `check` block that holds a data source; None when none does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from iacengine.config.model import Condition, Origin
@@ -51,6 +51,15 @@ def judge(condition: Condition, scope: AnyScope, what: str, *, severity: Severit
         return Verdict(Status.ERROR, "", problem)
     range_, snippet = locate(condition.origin, ("condition",))
     return Verdict(Status.FAIL, message, Diagnostic(severity, what, message, None, range_, snippet))
+
+
+def unreadable(failure: DiagnosticsError) -> tuple[Verdict, ...]:
+    """The verdicts of a `check` block whose data source cannot be read: failed, told as warnings."""
+    return tuple(
+        Verdict(Status.FAIL, f"{found.summary}: {found.detail}", replace(found, severity=Severity.WARNING))
+        for found in failure.diagnostics
+        if found.is_error
+    )
 
 
 def _condition(condition: Condition, scope: AnyScope) -> bool | None:

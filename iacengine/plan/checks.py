@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from iacengine.addresses import ResourceInstance
 from iacengine.config.model import Check, Condition
-from iacengine.evaluation.conditions import Status, Verdict, judge
+from iacengine.evaluation.conditions import Status, Verdict, judge, unreadable
 from iacengine.evaluation.scope import AnyScope, Scope
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings, Severity
 from iacengine.state.model import CheckResult
@@ -48,11 +48,15 @@ class CheckResults:
 
     def check_block(self, scope: Scope, check: Check) -> None:
         """Judge the assertions of a `check` block; failures are warnings."""
-        prefix = f"{scope.instance}." if not scope.instance.is_root else ""
+        address = check_address(scope, check)
         for condition in check.assertions:
-            self.judge(
-                condition, scope, "Check block assertion failed", "check", f"{prefix}check.{check.name}", warn=True
-            )
+            self.judge(condition, scope, "Check block assertion failed", "check", address, warn=True)
+
+    def unreadable(self, scope: Scope, check: Check, failure: DiagnosticsError) -> None:
+        """The data source of a `check` block cannot be read: the check failed, which is a warning."""
+        verdicts = unreadable(failure)
+        self._verdicts.setdefault(("check", check_address(scope, check)), []).extend(verdicts)
+        self._findings.extend(each.diagnostic for each in verdicts if each.diagnostic is not None)
 
     def results(self) -> tuple[CheckResult, ...]:
         """One result an address: the worst of its verdicts."""
@@ -62,3 +66,8 @@ class CheckResults:
             problems = tuple(verdict.message for verdict in verdicts if verdict.status is Status.FAIL)
             results.append(CheckResult(kind, address, worst.value, _KEYS.sub("", address), problems))
         return tuple(results)
+
+
+def check_address(scope: Scope, check: Check) -> str:
+    """The address of a `check` block in one instance of its module."""
+    return f"{scope.instance}.check.{check.name}" if not scope.instance.is_root else f"check.{check.name}"

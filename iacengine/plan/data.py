@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from iacengine.addresses import Mode, ProviderReference, Resource, ResourceInstance
-from iacengine.config.model import ResourceBlock
+from iacengine.addresses import Mode, ModulePath, ProviderReference, ResourceInstance
+from iacengine.config.model import Check, ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.graph.build import resource_node
 from iacengine.graph.nodes import Kind, Node
+from iacengine.lang.references import Reference
 from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
+from iacengine.plan.dependencies import is_managed
 from iacengine.plan.managed import PathMarks, evaluate_config
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import stored_value
@@ -40,7 +41,7 @@ def visit_data(
     expansion: Expansion,
 ) -> None:
     """Read every instance of a data source now, or plan to read it during apply."""
-    pending = any(_has_changes(walk, needed) for needed in _awaited(walk, scope, block))
+    pending = any(walk.has_changes(needed) for needed in _awaited(walk, node, block))
     for key in expansion.keys:
         address = ResourceInstance(scope.instance, block.address, key)
         if not walk.selection.has_instance(node, address):
@@ -118,10 +119,13 @@ def _defer(
     config: Value,
     marks: PathMarks,
     reason: Reason,
+    *,
+    known: Value = None,
 ) -> None:
-    after = mark_with_paths(unknown_of_config(schema.block, config), marks)
-    if walk.options.mode is PlanMode.DESTROY:  # it is looked at for the sake of a provider; nothing will be read
-        walk.working.set_object(address, after)
+    """Plan to read a source during apply. `known` is what it says already."""
+    after = mark_with_paths(unknown_of_config(schema.block, config) if known is None else known, marks)
+    walk.working.set_object(address, after)
+    if walk.options.mode is not PlanMode.NORMAL:  # in a destroy it is looked at for the sake of a provider
         return
     before = walk.stored.state.current(address)
     walk.changing.add(node)
@@ -138,57 +142,58 @@ def _defer(
         schema_version=schema.version,
         dependencies=walk.dependencies.of(node),
     )
-    walk.working.set_object(address, after)
 
 
-def _awaited(walk: Walk, scope: Scope, block: ResourceBlock) -> Iterator[Node]:
-    """The resource blocks that `depends_on` names; a module stands for everything in it."""
-    path = scope.module.path
-    for reference in block.depends_on:
-        match reference.subject:
-            case ("module", name):
-                yield from walk.graph.needs(Node(Kind.CLOSE, path, name))
-            case _:
-                node = resource_node(path, reference.subject)
-                if node is not None and node in walk.graph:
-                    yield node
-    parent = path
-    while parent:
-        call = walk.configuration.modules[parent[:-1]].calls[parent[-1]]
-        for reference in call.depends_on:
-            node = resource_node(parent[:-1], reference.subject)
-            if node is not None and node in walk.graph:
-                yield node
-        parent = parent[:-1]
+def _awaited(walk: Walk, node: Node, block: ResourceBlock) -> Iterator[Node]:
+    """What has to be as it shall be before the source is read.
+
+    The resources it refers to itself, not through locals or variables, and what `depends_on` names, its own and that
+    of the calls of its module; a module stands for everything in it.
+    """
+    yield from filter(is_managed, walk.graph.needs(node))
+    yield from _in_modules(walk, node.module, block.depends_on)
+    path = node.module
+    while path:
+        depends_on = walk.configuration.modules[path[:-1]].calls[path[-1]].depends_on
+        yield from (found for found in (resource_node(path[:-1], each.subject) for each in depends_on) if found)
+        yield from _in_modules(walk, path[:-1], depends_on)
+        path = path[:-1]
 
 
-def _has_changes(walk: Walk, node: Node) -> bool:
-    return node in walk.changing
+def _in_modules(walk: Walk, path: ModulePath, references: Iterable[Reference]) -> Iterator[Node]:
+    for reference in references:
+        if reference.subject[0] == "module":
+            yield from filter(is_managed, walk.graph.needs(Node(Kind.CLOSE, path, reference.subject[1])))
 
 
-def visit_check_data(walk: Walk, node: Node, scope: Scope, block: ResourceBlock) -> None:
-    """The data source of a `check` block: a failure to read it is a warning, and its value then unknown."""
+def visit_check_data(walk: Walk, node: Node, scope: Scope, check: Check, block: ResourceBlock) -> None:
+    """The data source of a `check` block: a failure to read it is a warning, and what it would tell then unknown.
+
+    It is read while planning, so that the check says something now, and again while applying.
+    """
     if walk.options.mode is PlanMode.DESTROY:
         return
+    address = ResourceInstance(scope.instance, block.address)
+    walk.working.set_object(address, UNKNOWN)
     try:
         reference = walk.setup.of_block(node.module, block)
         schema = walk.providers.resource_schema(reference.source, Mode.DATA, block.address.type)
         if schema is None:
             return
-        expansion = expand(block.repetition, scope, block.origin)
-        walk.working.expand_resource(scope.instance, block.address, expansion)
+        walk.working.expand_resource(scope.instance, block.address, expand(block.repetition, scope, block.origin))
         config, marks = evaluate_config(block, schema, scope)
-        address = ResourceInstance(scope.instance, block.address)
-        if not is_wholly_known(config):
-            _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_CHECK_NESTED)
-            return
-        value = read_data(walk.providers.configured(reference), address, block, schema, config, marks)
-        walk.working.set_object(address, mark_with_paths(value, marks))
     except DiagnosticsError as found:
-        assert isinstance(node.name, Resource)
-        walk.working.set_object(ResourceInstance(scope.instance, node.name), UNKNOWN)
-        walk.findings.add(*(_as_warning(diagnostic) for diagnostic in found.diagnostics))
-
-
-def _as_warning(diagnostic: Diagnostic) -> Diagnostic:
-    return replace(diagnostic, severity=Severity.WARNING)
+        walk.checks.unreadable(scope, check, found)
+        return
+    if not is_wholly_known(config):
+        _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_CONFIG_UNKNOWN)
+    elif any(walk.has_changes(needed) for needed in _awaited(walk, node, block)):
+        _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_DEPENDENCY_PENDING)
+    else:
+        value = None
+        try:
+            value = read_data(walk.providers.configured(reference), address, block, schema, config, marks)
+        except DiagnosticsError as found:
+            walk.checks.unreadable(scope, check, found)
+        reason = Reason.READ_BECAUSE_CHECK_NESTED
+        _defer(walk, node, address, reference, schema, config, marks, reason, known=value)

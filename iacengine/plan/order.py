@@ -7,7 +7,8 @@ edge and create-before-destroy transformers):
 1. A replacement deletes, then creates; with `create_before_destroy` the other way round.
 2. An object is created or updated only after the deletion of what depended on it (32: a dependent goes before its
    dependency is even updated), and after the deletion of what it depended on.
-3. For a deletion that is `create_before_destroy` both edges of rule 2 turn round: it waits for the updates.
+3. For a deletion that is `create_before_destroy` both edges of rule 2 turn round: it waits for the updates. It waits
+   for those of what the configuration makes depend on it as well, which may be new or may have moved.
 
 Gates join many awaited steps into one. They stand for blocks, so an object waits for all of a block it refers to.
 What is stored may contradict itself or the configuration after partial runs; then edges from stored dependencies give
@@ -16,13 +17,14 @@ way, so that no state of affairs blocks a plan.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
-from iacengine.addresses import Mode, Resource
+from iacengine.addresses import ConfigResource, Mode, Resource
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
-from iacengine.plan.dependencies import Dependencies
+from iacengine.plan.dependencies import Dependencies, is_managed
 from iacengine.plan.model import Action, Change, Step
 from iacengine.state.journal_entries import Operation
 from iacengine.state.model import State
@@ -37,14 +39,21 @@ _FORWARD = {
 _DELETES = (Action.DELETE, Action.REPLACE, Action.CREATE_THEN_DELETE)
 
 
-def order_steps(graph: ConfigGraph, changes: Sequence[Change], state: State) -> tuple[Step, ...]:
-    """The steps of the changes, each with what it awaits. Never has a cycle."""
+def order_steps(
+    graph: ConfigGraph, changes: Sequence[Change], state: State, in_checks: Container[ConfigResource] = ()
+) -> tuple[Step, ...]:
+    """The steps of the changes, each with what it awaits. Never has a cycle.
+
+    `in_checks` are the data sources inside `check` blocks, which are read after all else is created and updated.
+    """
     if not any(change.is_effect for change in changes):
         return ()
     order = _Order(changes)
     order.follow_configuration(graph)
+    order.put_last(in_checks)
     if order.has_deletes:
         order.follow_state(graph, state)
+        order.follow_reads(graph)
     order.break_cycles()
     return order.steps()
 
@@ -123,6 +132,18 @@ class _Order:
                     self.hard[step].append(before)
             done[node] = self._join(steps) if steps else before
 
+    def put_last(self, blocks: Container[ConfigResource]) -> None:
+        """Steps of these blocks await those of all others."""
+        last: list[int] = []
+        others: list[int] = []
+        for steps in self.forward.values():
+            address = self.changes[self.change_of[steps[0]]].address.config
+            (last if address in blocks else others).extend(steps)
+        if last:
+            before = self._join(others)
+            for step in last:
+                self.hard[step].extend([before] if before is not None else [])
+
     # --- deletes ---------------------------------------------------------------------------------------------------
 
     def follow_state(self, graph: ConfigGraph, state: State) -> None:
@@ -131,15 +152,17 @@ class _Order:
         blocks: set[str] = set()
         needs: defaultdict[str, set[str]] = defaultdict(set)
         users: defaultdict[str, set[str]] = defaultdict(set)
-        for found in state.objects.values():
-            if found.address.resource.mode is Mode.MANAGED:
-                block = str(found.address.config)
+        stored = ((found.address.config, found.dependencies) for found in state.objects.values())
+        new = ((change.address.config, ()) for change in self.changes if change.action in _FORWARD)
+        for config, stored_dependencies in itertools.chain(stored, new):
+            if config.resource.mode is Mode.MANAGED:
+                block = str(config)
                 declared: tuple[str, ...] = ()
                 if block not in blocks:
                     blocks.add(block)
-                    node = Node(Kind.RESOURCE, found.address.module.path, found.address.resource)
+                    node = Node(Kind.RESOURCE, config.module, config.resource)
                     declared = dependencies.of(node) if node in graph else ()
-                for dependency in (*found.dependencies, *declared):
+                for dependency in (*stored_dependencies, *declared):
                     if dependency != block:
                         needs[block].add(dependency)
                         users[dependency].add(block)
@@ -164,6 +187,17 @@ class _Order:
                 self._await(step, gone_early(block))
                 if self.changes[self.change_of[step]].prior is not None:
                     self._await(step, needs_deleted(block))
+
+    def follow_reads(self, graph: ConfigGraph) -> None:
+        """A data source is read after the objects have gone that the blocks it refers to want no more."""
+        for node in graph:
+            if node.kind is not Kind.RESOURCE or is_managed(node):
+                continue
+            for step in self.forward.get(_block_text(node), ()):
+                for needed in filter(is_managed, graph.needs(node)):
+                    for delete in self.deletes.get(_block_text(needed), ()):
+                        if delete not in self.late_deletes:
+                            self._await(step, delete)
 
     def _await(self, step: int, awaited: int | None) -> None:
         if awaited is not None and awaited != step:

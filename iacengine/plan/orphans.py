@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iacengine.addresses import Mode, ResourceInstance, parse_provider_reference
-from iacengine.config.model import Removed, ResourceBlock
+from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance, parse_provider_reference
+from iacengine.config.model import ResourceBlock
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.managed import forbidden_destroy
@@ -42,8 +42,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
         return
     if walk.options.mode is PlanMode.REFRESH_ONLY:
         return
-    removed = _removed(walk, address)
-    action = Action.FORGET if removed is not None and not removed.destroy and not destroying else Action.DELETE
+    action = Action.FORGET if not destroying and _is_forgotten(walk, address) else Action.DELETE
     block = _block(walk, address)
     if action is Action.DELETE and not found.deposed:
         if block is not None and block.lifecycle.prevent_destroy:
@@ -61,10 +60,20 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
         after=None,
         reason=reason,
         deposed=found.deposed,
-        previous_address=walk.moves.origins.get(address) if not found.deposed else None,
+        previous_address=walk.moves.origins.get(address) if not destroying and not found.deposed else None,
         prior=prior.stored,
         dependencies=found.dependencies,
         create_before_destroy=found.create_before_destroy or walk.creates_before_destroy(node),
+    )
+
+
+def loses_objects(walk: Walk, node: Node) -> bool:
+    """True when a visited block has stored objects that it wants no more."""
+    if node.kind is not Kind.RESOURCE or walk.options.mode is not PlanMode.NORMAL:
+        return False
+    assert isinstance(node.name, Resource)
+    return node.name.mode is Mode.MANAGED and any(
+        not _is_wanted(walk, address) for address in walk.stored.of_block(ConfigResource(node.module, node.name))
     )
 
 
@@ -117,16 +126,16 @@ def _prior(walk: Walk, found: ResourceObject) -> PriorObject | None:
     return walk.stored.now(found, reference)
 
 
-def _removed(walk: Walk, address: ResourceInstance) -> Removed | None:
+def _is_forgotten(walk: Walk, address: ResourceInstance) -> bool:
+    """True when a `removed` block says to keep the object; one that says so wins over others for the same object."""
     for module in walk.configuration.modules.values():
         depth = len(module.path)
-        if address.module.path[:depth] != module.path:
+        if not module.removed or address.module.path[:depth] != module.path:
             continue
         inner = ResourceInstance(type(address.module)(address.module.steps[depth:]), address.resource, address.key)
-        for removed in module.removed:
-            if removed.source.contains(inner):
-                return removed
-    return None
+        if any(not removed.destroy and removed.source.contains(inner) for removed in module.removed):
+            return True
+    return False
 
 
 def _reason(walk: Walk, address: ResourceInstance, block: ResourceBlock | None) -> Reason:

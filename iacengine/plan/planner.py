@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from iacengine.addresses import ConfigResource, Mode
 from iacengine.config.model import Configuration
-from iacengine.foundation.diagnostics import warning
+from iacengine.foundation.diagnostics import failure, warning
 from iacengine.graph.build import build_graph
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
 from iacengine.plan.events import Listener
-from iacengine.plan.model import ModuleExpansion, Plan
+from iacengine.plan.model import ModuleExpansion, OutputChange, Plan, PlanMode
 from iacengine.plan.options import PlanRequestOptions
 from iacengine.plan.order import order_steps
 from iacengine.plan.outputs import output_changes
@@ -34,6 +35,7 @@ def make_plan(
 
     Raises DiagnosticsError with every error found. Warnings are in the plan.
     """
+    _refuse_replacements(options)
     graph = build_graph(configuration)
     state = stored or State(lineage)
     walk = Walk(configuration, graph, state, providers, variables, functions, source_address, options, listener)
@@ -48,6 +50,39 @@ def make_plan(
     return _plan(walk, stored)
 
 
+def _refuse_replacements(options: PlanRequestOptions) -> None:
+    if options.replace and options.mode is not PlanMode.NORMAL:
+        raise failure(
+            "Incompatible options",
+            f"Objects cannot be replaced in a {options.mode.value} run.",
+            remedy="Leave out --replace, or the other option.",
+        )
+    for target in options.replace:
+        if target.resource is None or target.resource.mode is not Mode.MANAGED:
+            raise failure(
+                "Invalid address to replace",
+                f"{target} is no resource, and only resources can be replaced.",
+                remedy='Name an object, such as aws_vpc.main or aws_subnet.app["a"].',
+            )
+
+
+def _outputs(walk: Walk) -> dict[str, OutputChange]:
+    """The changes of root outputs; none when only some objects are destroyed, for outputs are no part of those."""
+    if walk.options.mode is PlanMode.DESTROY and (walk.options.targets or walk.options.excludes):
+        return {}
+    return output_changes(walk.working, walk.stored.state, walk.options.mode, walk.visited)
+
+
+def _in_checks(configuration: Configuration) -> set[ConfigResource]:
+    """The data sources that stand inside check blocks."""
+    return {
+        ConfigResource(module.path, check.data.address)
+        for module in configuration.modules.values()
+        for check in module.checks.values()
+        if check.data is not None
+    }
+
+
 def _plan(walk: Walk, stored: State | None) -> Plan:
     """What the walk found out, as a plan."""
     if walk.deferred:
@@ -55,7 +90,7 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         walk.findings.add(warning("Some blocks are deferred", detail))
     changes = tuple(sorted(walk.changes.values(), key=lambda change: (change.address.sort_key, change.deposed)))
     prior_state = walk.moves.state.with_objects(walk.stored.changes)
-    steps = order_steps(walk.graph, changes, walk.moves.state)
+    steps = order_steps(walk.graph, changes, walk.moves.state, _in_checks(walk.configuration))
     return Plan(
         configuration=walk.configuration,
         mode=walk.options.mode,
@@ -64,7 +99,7 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         prior_state=prior_state,
         changes=changes,
         steps=steps,
-        outputs=output_changes(walk.working, walk.stored.state, walk.options.mode, walk.visited),
+        outputs=_outputs(walk),
         drift=tuple(sorted(walk.stored.drift, key=lambda change: change.address.sort_key)),
         state_changes=walk.stored.changes,
         variables=dict(walk.working.variables),

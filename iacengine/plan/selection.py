@@ -24,6 +24,12 @@ class Selection:
     def has_node(self, node: Node) -> bool:
         return self.nodes is None or node in self.nodes
 
+    def names(self, address: ResourceInstance) -> bool:
+        """True when the targets themselves name the address (all are named where there are none)."""
+        if any(target.contains(address) for target in self.excludes):
+            return False
+        return not self.targets or any(target.contains(address) for target in self.targets)
+
     def has_instance(self, node: Node, address: ResourceInstance) -> bool:
         """True when the instance is planned: a dependency of a target whole, a target as far as it is named."""
         if any(target.contains(address) for target in self.excludes):

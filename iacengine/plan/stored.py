@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from iacengine.addresses import Mode, ProviderReference, ResourceInstance
+from iacengine.addresses import ConfigResource, Mode, ProviderReference, ResourceInstance
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, Change
@@ -44,6 +44,7 @@ class StoredObjects:
         self._by_provider: dict[str, list[ResourceObject]] = {}
         for found in state.objects.values():
             self._by_provider.setdefault(found.provider, []).append(found)
+        self._by_block: dict[ConfigResource, list[ResourceInstance]] | None = None
 
     def start_refresh(self, reference: ProviderReference) -> None:
         """Begin to look up all managed objects of a provider that was just configured."""
@@ -52,6 +53,14 @@ class StoredObjects:
             found for found in stored if found.address.resource.mode is Mode.MANAGED and self._wanted(found.address)
         ]
         self._refresh.start(reference, wanted, read=self._read)
+
+    def of_block(self, block: ConfigResource) -> list[ResourceInstance]:
+        """The addresses of what is stored for a block."""
+        if self._by_block is None:
+            self._by_block = {}
+            for found in self.state.objects.values():
+                self._by_block.setdefault(found.address.config, []).append(found.address)
+        return self._by_block.get(block, [])
 
     def current(self, address: ResourceInstance, reference: ProviderReference) -> PriorObject | None:
         """The object at an address as it is now; None when there is none (any more)."""

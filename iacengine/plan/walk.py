@@ -122,7 +122,7 @@ class Walk:
         left_out = [
             f"{origin} -> {address}"
             for address, origin in self.moves.origins.items()
-            if not self.selection.has_stored(address, Node(Kind.RESOURCE, address.module.path, address.resource))
+            if not (self.selection.names(origin) and self.selection.names(address))
         ]
         if left_out:
             self.findings.add(
@@ -327,18 +327,16 @@ class Walk:
             for module in self.configuration.modules.values()
             for block in module.resources.values()
             if block.lifecycle.create_before_destroy
+            and self.selection.has_node(Node(Kind.RESOURCE, module.path, block.address))
         }
         return {node for node in self.graph.closure(own, self.graph.needs) if node.kind is Kind.RESOURCE}
 
     def _resource(self, node: Node, scope: Scope, resource: Resource, batch: list[PlanTask]) -> None:
         block = scope.module.resources.get(resource)
         if block is None:
-            block = next(
-                check.data
-                for check in scope.module.checks.values()
-                if check.data is not None and check.data.address == resource
-            )
-            data.visit_check_data(self, node, scope, block)
+            for check in scope.module.checks.values():
+                if check.data is not None and check.data.address == resource:
+                    data.visit_check_data(self, node, scope, check, check.data)
             return
         reference = self.setup.of_block(node.module, block)
         schema = self.providers.resource_schema(reference.source, resource.mode, resource.type)
@@ -362,6 +360,10 @@ class Walk:
         if found.errors:
             raise DiagnosticsError(*found.all)
         self.findings.extend(found.all)
+
+    def has_changes(self, node: Node) -> bool:
+        """True when objects of a visited block change in this plan, or go."""
+        return node in self.changing or orphans.loses_objects(self, node)
 
     def _leave_as_stored(self, address: ResourceInstance, reference: ProviderReference) -> None:
         prior = self.stored.current(address, reference)
