@@ -18,6 +18,7 @@ from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, Scope, Worki
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import UNKNOWN, Value
+from iacengine.plan.checks import check_address
 from iacengine.plan.model import Change, Plan, PlanMode
 from iacengine.plan.prior import open_stored
 from iacengine.provider.instances import Providers
