@@ -18,7 +18,7 @@ from iacengine.evaluation.scope import SINGLE, Expansion, WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import SENSITIVE, UNKNOWN, Value
-from iacengine.plan.events import Listener, Recovered
+from iacengine.plan.events import Listener, Recovered, Warned
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import Provider, ReadRequest, ReadResponse
@@ -41,7 +41,7 @@ def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listene
         return state
     changes: dict[ObjectKey, ResourceObject | None] = {}
     for begun in replayed.in_flight:
-        outcome = _settle_one(begun, setup, providers, changes)
+        outcome = _settle_one(begun, setup, providers, changes, listener)
         listener(Recovered(begun.operation, begun.address, outcome))
     if state is None:
         raise AssertionError("a journal with operations in flight has a state below it")
@@ -103,7 +103,11 @@ def write_recovered(state: State, base_serial: int | None, backend: Backend, loc
 
 
 def _settle_one(
-    begun: Begun, setup: ProviderSetup, providers: Providers, changes: dict[ObjectKey, ResourceObject | None]
+    begun: Begun,
+    setup: ProviderSetup,
+    providers: Providers,
+    changes: dict[ObjectKey, ResourceObject | None],
+    listener: Listener,
 ) -> str:
     reference = parse_provider_reference(begun.provider)
     if not setup.of_stored(reference):
@@ -134,8 +138,10 @@ def _settle_one(
     if begun.operation is Operation.CREATE:
         found = provider.find(type_, begun.token)
         _raise_errors(begun, found.diagnostics)
+        for diagnostic in found.diagnostics:
+            listener(Warned(replace(diagnostic, address=str(begun.address))))
         if found.state is None:
-            return "it was never made"
+            return "nobody can tell whether it was made" if found.diagnostics else "it was never made"
         _await_visible(begun, provider, found)
         _adopt(begun, schema, found.state, found.private, changes)
         return "it had been made, and is adopted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from iacengine.foundation.diagnostics import Diagnostic, error, failure
+from iacengine.foundation.diagnostics import Diagnostic, error, failure, warning
 from iacengine.lang.types import STRING
 from iacengine.lang.values import Value
 from iacengine.provider.planning import plan_from_schema
@@ -21,6 +21,16 @@ from iacengine.provider.protocol import (
     ReadResponse,
 )
 from iacengine.schema.values import null_object
+
+
+def cannot_tell(type_: str) -> ReadResponse:
+    """The answer of `find` where objects carry nothing of the operation that made them."""
+    found = warning(
+        "Cannot tell whether it was made",
+        f"An object of type {type_} cannot be found by the operation that was to make it.",
+        remedy="Look for it; if it is there, import it, or remove what the next apply would make twice.",
+    )
+    return ReadResponse(None, diagnostics=(found,))
 
 
 class ProviderBase:
@@ -67,7 +77,7 @@ class ProviderBase:
         return [ImportedObject(type_, {**null_object(block), "id": id_})], ()
 
     def find(self, type_: str, token: str) -> ReadResponse:
-        return ReadResponse(None)
+        return cannot_tell(type_)
 
     def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         return raw

@@ -175,7 +175,10 @@ class Provider(Protocol):
         """Find existing objects by import id."""
 
     def find(self, type_: str, token: str) -> ReadResponse:
-        """The object that the create operation with this token made; state None when it made none."""
+        """The object that the create operation with this token made; state None when it made none.
+
+        A warning beside the None says that nobody can tell (`iacengine.provider.base.cannot_tell`), so the user looks.
+        """
 
     def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rewrite stored JSON attributes from an older schema version to the present one."""

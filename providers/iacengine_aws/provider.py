@@ -8,7 +8,7 @@ from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
 from iacengine.lang.values import Value
-from iacengine.provider.base import ProviderBase
+from iacengine.provider.base import ProviderBase, cannot_tell
 from iacengine.provider.protocol import (
     ApplyRequest,
     ApplyResponse,
@@ -229,8 +229,11 @@ class AwsProvider(ProviderBase):
         return (ImportedObject(type_, self._value(type_, stub)),), ()
 
     def find(self, type_: str, token: str) -> ReadResponse:
+        spec = spec_of(type_)
+        if spec.find is None:
+            return cannot_tell(type_)
         try:
-            found = operations.find(self.session, spec_of(type_), token)
+            found = operations.find(self.session, spec, token)
         except ApiError as problem:
             return ReadResponse(None, diagnostics=(problem.diagnostic(f"looking for a {type_} of an interrupted run"),))
         return ReadResponse(None if found is None else self._value(type_, found))

@@ -7,7 +7,8 @@ import pytest
 from iacengine import engine
 from iacengine.apply import recovery
 from iacengine.foundation.diagnostics import DiagnosticsError
-from iacengine.plan.events import Recovered
+from iacengine.plan.events import Recovered, Warned
+from iacengine.provider.base import ProviderBase
 from iacengine.state.backends.local import LocalBackend
 from iacengine_mock.provider import MockProvider
 
@@ -114,6 +115,18 @@ def test_a_type_that_is_gone_stops_recovery(crashed, assert_journal_settles, mon
     monkeypatch.undo()
     stack.write(stack_file(ONE))
     assert_journal_settles(stack)
+
+
+def test_a_create_that_nobody_can_look_for_is_told_to_the_user(crashed, monkeypatch):
+    stack = crashed(None, ONE, "create", "after")
+    monkeypatch.setattr(MockProvider, "find", ProviderBase.find)
+    events = []
+    engine.plan(engine.open_stack(str(stack.folder)), engine.PlanOptions(), engine.VariableSources(), events.append)
+    (event,) = [event for event in events if isinstance(event, Recovered)]
+    assert event.outcome == "nobody can tell whether it was made"
+    (warned,) = [event.diagnostic for event in events if isinstance(event, Warned)]
+    assert (warned.summary, warned.address) == ("Cannot tell whether it was made", "mock_object.o")
+    assert "import it" in warned.remedy
 
 
 @pytest.fixture
