@@ -86,18 +86,25 @@ def terraform_state(count: int) -> dict[str, Any]:
     width = max(1, count // LAYERS)
     ids = [str(uuid.UUID(int=number)) for number in range(count)]
     resources = []
+    behind: list[set[str]] = []  # Terraform stores all dependencies of an object, not just the direct ones
     for number in range(count):
         value: dict[str, Any] = {"layer": number // width, "name": f"node-{number}"}
         types: dict[str, Any] = {"layer": "number", "name": "string"}
-        needed: list[str] = []
+        needed: set[str] = set()
         if number >= width:
             first, second = _needed(number, width)
             value |= {"parent": f"node-{first}", "label": f"below-{ids[second]}"}
             types |= {"parent": "string", "label": "string"}
-            needed = sorted({f"terraform_data.r{first}", f"terraform_data.r{second}"})
+            needed = {f"terraform_data.r{first}", f"terraform_data.r{second}"} | behind[first] | behind[second]
+        behind.append(needed)
         typed = {"value": value, "type": ["object", types]}
         attributes = {"id": ids[number], "input": typed, "output": typed, "triggers_replace": None}
-        instance = {"schema_version": 0, "attributes": attributes, "sensitive_attributes": [], "dependencies": needed}
+        instance = {
+            "schema_version": 0,
+            "attributes": attributes,
+            "sensitive_attributes": [],
+            "dependencies": sorted(needed),
+        }
         resources.append(
             {
                 "mode": "managed",
