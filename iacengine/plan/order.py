@@ -17,11 +17,10 @@ way, so that no state of affairs blocks a plan.
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 
-from iacengine.addresses import ConfigResource, Mode, Resource
+from iacengine.addresses import ConfigResource, Resource
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.dependencies import Dependencies, is_managed
@@ -56,6 +55,10 @@ def order_steps(
         order.follow_reads(graph)
     order.break_cycles()
     return order.steps()
+
+
+_Dependencies = dict[str, set[str]]
+"""Blocks, and those they need (or are needed by)."""
 
 
 class _Order:
@@ -147,25 +150,25 @@ class _Order:
     # --- deletes ---------------------------------------------------------------------------------------------------
 
     def follow_state(self, graph: ConfigGraph, state: State) -> None:
-        """The edges that dependencies ask for: those that are stored, and those that are declared by now."""
-        dependencies = Dependencies(graph)
-        blocks: set[str] = set()
-        needs: defaultdict[str, set[str]] = defaultdict(set)
-        users: defaultdict[str, set[str]] = defaultdict(set)
-        stored = ((found.address.config, found.dependencies) for found in state.objects.values())
-        new = ((change.address.config, ()) for change in self.changes if change.action in _FORWARD)
-        for config, stored_dependencies in itertools.chain(stored, new):
-            if config.resource.mode is Mode.MANAGED:
-                block = str(config)
-                declared: tuple[str, ...] = ()
-                if block not in blocks:
-                    blocks.add(block)
-                    node = Node(Kind.RESOURCE, config.module, config.resource)
-                    declared = dependencies.of(node) if node in graph else ()
-                for dependency in (*stored_dependencies, *declared):
-                    if dependency != block:
-                        needs[block].add(dependency)
-                        users[dependency].add(block)
+        """The edges that dependencies ask for: those that are stored, and those that are declared by now.
+
+        What is reached through both kinds at once does not count: that an object needed another before, and is needed
+        by a third one now, says nothing of the first and the third.
+        """
+        stored: _Dependencies = {}
+        for found in state.objects.values():
+            stored.setdefault(str(found.address.config), set()).update(found.dependencies)
+        declaring = Dependencies(graph)
+        declared = {_block_text(node): set(declaring.of(node)) for node in graph if node.kind is Kind.RESOURCE}
+        for needs in (stored, declared):
+            self._follow(needs)
+
+    def _follow(self, needs: _Dependencies) -> None:
+        users: _Dependencies = {}
+        for block, needed in needs.items():
+            needed.discard(block)
+            for other in needed:
+                users.setdefault(other, set()).add(block)
         early = {
             block: [step for step in steps if step not in self.late_deletes] for block, steps in self.deletes.items()
         }
@@ -204,7 +207,7 @@ class _Order:
             self.soft[step].append(awaited)
 
     def _spread(
-        self, neighbours: dict[str, set[str]], steps_of: Callable[[str], Iterable[int]]
+        self, neighbours: _Dependencies, steps_of: Callable[[str], Iterable[int]]
     ) -> Callable[[str], int | None]:
         """For a block: a gate over the steps of all blocks reached from it (itself left out), made when asked for."""
         memo: dict[str, int | None] = {}
@@ -237,31 +240,61 @@ class _Order:
     # --- the result ------------------------------------------------------------------------------------------------
 
     def break_cycles(self) -> None:
-        """Drop stored-dependency edges among steps that await each other."""
-        rest = self._knotted()
-        if rest:
-            for number in rest:
-                self.soft[number] = [awaited for awaited in self.soft[number] if awaited not in rest]
+        """Drop the edges from stored dependencies inside each group of steps that all await each other."""
+        group = self._groups() if self._is_knotted() else None
+        if group is not None:
+            for number, awaited in enumerate(self.soft):
+                self.soft[number] = [other for other in awaited if group[other] != group[number]]
 
-    def _knotted(self) -> set[int]:
+    def _is_knotted(self) -> bool:
+        """True when there is a cycle: Kahn's algorithm (1962) leaves steps over."""
         count = len(self.operations)
         waiting = [len(self.hard[number]) + len(self.soft[number]) for number in range(count)]
         dependents: list[list[int]] = [[] for _ in range(count)]
         for number in range(count):
             for awaited in (*self.hard[number], *self.soft[number]):
                 dependents[awaited].append(number)
-        ready = deque(number for number in range(count) if not waiting[number])
-        seen = 0
-        done = [False] * count
-        while ready:
-            number = ready.popleft()
-            done[number] = True
-            seen += 1
+        ready = [number for number in range(count) if not waiting[number]]
+        for number in ready:
             for dependent in dependents[number]:
                 waiting[dependent] -= 1
                 if not waiting[dependent]:
                     ready.append(dependent)
-        return {number for number in range(count) if not done[number]} if seen < count else set()
+        return len(ready) < count
+
+    def _groups(self) -> list[int]:
+        """For each step the number of its strongly connected component (Tarjan 1972, without recursion)."""
+        count = len(self.operations)
+        index, low, group = [-1] * count, [0] * count, [-1] * count
+        found: list[int] = []
+        clock = groups = 0
+        for root in range(count):
+            if index[root] >= 0:
+                continue
+            stack = [(root, iter((*self.hard[root], *self.soft[root])))]
+            index[root] = low[root] = clock
+            clock += 1
+            found.append(root)
+            while stack:
+                number, awaited = stack[-1]
+                for other in awaited:
+                    if index[other] < 0:
+                        index[other] = low[other] = clock
+                        clock += 1
+                        found.append(other)
+                        stack.append((other, iter((*self.hard[other], *self.soft[other]))))
+                        break
+                    if group[other] < 0:
+                        low[number] = min(low[number], index[other])
+                else:
+                    stack.pop()
+                    if stack:
+                        low[stack[-1][0]] = min(low[stack[-1][0]], low[number])
+                    if low[number] == index[number]:
+                        while group[number] < 0:
+                            group[found.pop()] = groups
+                        groups += 1
+        return group
 
     def steps(self) -> tuple[Step, ...]:
         return tuple(
