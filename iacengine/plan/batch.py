@@ -12,7 +12,7 @@ from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
-from iacengine.plan.model import Action, PlanMode
+from iacengine.plan.model import Action, Change, PlanMode
 from iacengine.plan.prior import PriorObject
 from iacengine.plan.triggers import triggered
 from iacengine.provider.checks import check_planned
@@ -127,6 +127,8 @@ def _record(walk: Walk, task: PlanTask) -> None:
     _check_answer(walk, task, desired, response)
     change = managed.decide(desired, request, task.response, task.again)
     walk.changes[(change.address, "")] = change
+    if change.action is Action.NO_OP:
+        _note_order(walk, change)
     if change.is_effect:
         walk.changing.add(Node(Kind.RESOURCE, change.address.module.path, change.address.resource))
     walk.working.set_object(change.address, change.after)
@@ -136,6 +138,17 @@ def _record(walk: Walk, task: PlanTask) -> None:
     if postconditions:
         scope = task.scope.with_names({("self",): change.after})
         walk.checks.conditions(postconditions, scope, "Resource postcondition failed", change.address)
+
+
+def _note_order(walk: Walk, change: Change) -> None:
+    """What stays as it is may be destroyed in another order from now on: that is stored all the same."""
+    stored = change.prior
+    if stored is not None and (
+        stored.dependencies != change.dependencies or stored.create_before_destroy != change.create_before_destroy
+    ):
+        walk.stored.changes[stored.key] = replace(
+            stored, dependencies=change.dependencies, create_before_destroy=change.create_before_destroy
+        )
 
 
 def _check_answer(walk: Walk, task: PlanTask, desired: managed.Desired, response: PlanResponse) -> None:
