@@ -229,3 +229,13 @@ def new_stack(tmp_path: Path, warm_process: WarmProcess) -> Any:
         return Stack(folder, warm_process)
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the scores of the conformance sets, from whichever worker they come."""
+    stats = terminalreporter.stats
+    for report in (*stats.get("passed", ()), *stats.get("failed", ())):
+        for name, scores in getattr(report, "user_properties", ()):
+            if name in ("expressions", "scenarios"):
+                terminalreporter.section(f"{name} as a real Terraform answers them", sep="-")
+                terminalreporter.write_line(str(scores))

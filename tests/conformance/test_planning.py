@@ -49,7 +49,7 @@ def candidate(scorer, warm_process, tmp_path):
 
 
 @pytest.mark.timeout(600)
-def test_the_scenarios_end_as_in_terraform(corpus, scorer, candidate, capsys):
+def test_the_scenarios_end_as_in_terraform(corpus, scorer, candidate, record_property):
     scenarios = json.loads((corpus / "plan-public.json").read_text(encoding="utf-8"))
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda scenario: scorer.run_scenario(candidate, scenario), scenarios))
@@ -60,10 +60,8 @@ def test_the_scenarios_end_as_in_terraform(corpus, scorer, candidate, capsys):
         if result is not None:
             step, problems = result
             failures.append(f"{scenario['id']} step {step}: {problems[0][:200]}")
-    with capsys.disabled():
-        print(f"\n{passed.total()} of {total.total()} scenarios")
-        for group in sorted(total):
-            print(f"  {group:12} {passed[group]:4} / {total[group]}")
+    scores = [f"{group:12} {passed[group]:4} of {total[group]:4}" for group in sorted(total)]
+    record_property("scenarios", "\n".join([*scores, f"{'all':12} {passed.total():4} of {total.total():4}"]))
     assert passed.total() >= REQUIRED, "\n".join(failures)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def equal(wanted: Any, given: Any, type_: Any) -> bool:
 
 @pytest.mark.skipif(not CORPUS.is_file(), reason="the conformance corpus is not beside the project")
 def test_expressions_mean_what_they_mean_in_terraform(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     monkeypatch.chdir(FOLDER)
     lines = CORPUS.read_text(encoding="utf-8").splitlines()
@@ -83,11 +84,8 @@ def test_expressions_mean_what_they_mean_in_terraform(
             passed[record["group"]] += 1
         else:
             failures.append(f"{record['id']}: {record.get('expr', record.get('template'))!r} gave {given}")
-    with capsys.disabled():
-        print()
-        for group in total:
-            print(f"  {group:18} {passed[group]:4} of {total[group]:4}")
-        print(f"  {'all':18} {passed.total():4} of {total.total():4}")
+    scores = [f"{group:18} {passed[group]:4} of {total[group]:4}" for group in sorted(total)]
+    record_property("expressions", "\n".join([*scores, f"{'all':18} {passed.total():4} of {total.total():4}"]))
     assert total.total() == len(wanted)
     assert passed.total() >= TOTAL_THRESHOLD * total.total(), failures[:20]
     assert not [group for group in total if passed[group] < GROUP_THRESHOLD * total[group]], failures[:20]
