@@ -14,7 +14,6 @@ from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
 from iacengine.plan.model import Action, Change, PlanMode
 from iacengine.plan.prior import PriorObject
-from iacengine.plan.triggers import triggered
 from iacengine.provider.checks import check_planned
 from iacengine.provider.protocol import PlanRequest, PlanResponse, Provider
 from iacengine.provider.redaction import redacted
@@ -87,11 +86,19 @@ def prepare(
         create_before_destroy=node in walk._create_before_destroy,
         dependencies=walk.dependencies.of(node),
         forced=walk.options.forces_replacement(address),
-        trigger=triggered(walk, block, scope, address),
+        trigger=_triggered(walk, block, scope, address),
         import_id=import_id,
         previous_address=previous,
     )
     return PlanTask(desired, managed.prepare(desired), provider, scope, address, prior)
+
+
+def _triggered(walk: Walk, block: ResourceBlock, scope: AnyScope, address: ResourceInstance) -> bool:
+    if not block.lifecycle.replace_triggered_by:
+        return False
+    from iacengine.plan.triggers import triggered  # lazy: it needs the parser, which plain references do without
+
+    return triggered(walk, block, scope, address)
 
 
 def plan_batch(walk: Walk, batch: list[PlanTask]) -> None:
