@@ -73,6 +73,9 @@ MODULE = {
 }
 
 
+_SECONDS = re.compile(r"after \d+s")
+
+
 def terraform(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     assert TERRAFORM is not None
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
@@ -93,6 +96,9 @@ def ui_lines(done: subprocess.CompletedProcess[str]) -> list[str]:
     for text in done.stdout.splitlines():
         line = json.loads(_UUID.sub("UUID", text), parse_int=str, parse_float=str)
         del line["@timestamp"]
+        if "elapsed_seconds" in line.get("hook", {}):
+            line["hook"]["elapsed_seconds"] = "0"
+            line["@message"] = _SECONDS.sub("after 0s", line["@message"])
         if line["type"] == "diagnostic":
             line = {"type": "diagnostic", "summary": line["diagnostic"]["summary"], "@level": line["@level"]}
         if line["type"] not in ("version", "refresh_start", "refresh_complete"):
