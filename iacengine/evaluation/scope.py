@@ -350,14 +350,6 @@ def evaluate(raw: object, scope: AnyScope, origin: Origin) -> Value:
         raise DiagnosticsError(explain(found, origin)) from None
 
 
-def guarded(compute: Callable[[], Value], origin: Origin) -> Value:
-    """What `compute` gives; an ExpressionError out of it points into the file."""
-    try:
-        return compute()
-    except ExpressionError as found:
-        raise DiagnosticsError(explain(found, origin)) from None
-
-
 def undeclared(subject: Subject, module: Module) -> Exception:
     where = f"module {module_path_text(module.path)}" if module.path else "the root module"
     return failure(

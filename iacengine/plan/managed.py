@@ -6,7 +6,7 @@ many objects at once. A replacement is planned twice: the second time as if ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from iacengine.addresses import ProviderReference, ResourceInstance
 from iacengine.config.model import ResourceBlock
@@ -23,7 +23,15 @@ from iacengine.provider.protocol import PlanRequest, PlanResponse
 from iacengine.schema import Path, Schema
 from iacengine.schema.proposed import proposed_new
 from iacengine.schema.unknowns import alike
-from iacengine.schema.values import get_path, mark_paths, mark_with_paths, path_text, schema_marks, unmark_with_paths
+from iacengine.schema.values import (
+    get_path,
+    mark_paths,
+    mark_with_paths,
+    marked_paths,
+    path_text,
+    schema_marks,
+    unmark_with_paths,
+)
 
 PathMarks = tuple[tuple[Path, frozenset[str]], ...]
 
@@ -182,13 +190,11 @@ def _remark(schema: Schema, planned: Value, marks: PathMarks) -> Value:
 
 
 def _same_marks(prior: PriorObject, planned: Value) -> bool:
-    _, marks = unmark_with_paths(planned)
-    return {path for path, names in marks if SENSITIVE in names} == set(_present(prior))
+    return _sensitive(planned) == _sensitive(prior.marked)
 
 
-def _present(prior: PriorObject) -> list[Path]:
-    _, marks = unmark_with_paths(prior.marked)
-    return [path for path, _ in marks]
+def _sensitive(value: Value) -> set[Path]:
+    return {path for path, names in marked_paths(value) if SENSITIVE in names}
 
 
 def _refuse_forbidden_destroy(desired: Desired, change: Change) -> None:
@@ -215,8 +221,3 @@ def forbidden_destroy(address: ResourceInstance, *, protected: bool) -> Diagnost
             address=str(address),
         )
     )
-
-
-def as_unchanged(change: Change) -> Change:
-    """The change taken back to none: what is there stays (targets left it out)."""
-    return replace(change, action=Action.NO_OP, after=change.before, reason=None, replace_paths=())

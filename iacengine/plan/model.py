@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from iacengine.addresses import ConfigResource, InstanceKey, ModuleInstance, ResourceInstance
+from iacengine.addresses import InstanceKey, ModuleInstance, ResourceInstance
 from iacengine.config.model import Configuration
 from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.lang.values import Value
@@ -207,12 +207,3 @@ class ChangeCounts:
     remove: int = 0
     imported: int = 0
     forget: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExpandedResource:
-    """The instances a resource block has in one module instance: `kind` is single, count or for_each."""
-
-    config: ConfigResource
-    kind: str
-    keys: tuple[InstanceKey, ...]

@@ -10,7 +10,7 @@ from iacengine.lang.values import SENSITIVE, Value
 from iacengine.provider.protocol import Provider
 from iacengine.schema import Block, Path, Schema
 from iacengine.schema.errors import SchemaError
-from iacengine.schema.values import decode, encode, mark_paths, marked_paths, schema_marks, unmark_with_paths
+from iacengine.schema.values import decode, encode, mark_paths, schema_marks, unmark_with_paths
 from iacengine.state.model import ResourceObject
 
 
@@ -69,7 +69,3 @@ def stored_value(value: Value, block: Block) -> tuple[dict[str, object], tuple[P
     plain, marks = unmark_with_paths(value)
     paths = tuple(path for path, names in marks if SENSITIVE in names)
     return encode(plain, block), tuple(sorted(paths, key=str))
-
-
-def sensitive_paths(value: Value) -> tuple[Path, ...]:
-    return tuple(path for path, names in marked_paths(value) if SENSITIVE in names)

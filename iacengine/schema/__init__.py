@@ -7,14 +7,14 @@ absent list, set and map blocks empty, absent single blocks null.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from iacengine.lang.types import DYNAMIC, ListType, MapType, ObjectType, SetType, Type
+from iacengine.lang.types import ListType, MapType, ObjectType, SetType, Type
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -121,16 +121,3 @@ def nested_type(nested: NestedBlock) -> Type:
 
 Path = tuple[str | int, ...]
 """Where something stands inside an object: attribute names, list indexes, map keys."""
-
-
-def attribute_paths(block: Block) -> Iterator[tuple[tuple[str, ...], Attribute]]:
-    """Every attribute of the block and of the blocks nested in it, with its path by names alone."""
-    for name, attribute in block.attributes.items():
-        yield (name,), attribute
-    for name, nested in block.blocks.items():
-        for path, attribute in attribute_paths(nested.block):
-            yield (name, *path), attribute
-
-
-def is_dynamic(type_: Type) -> bool:
-    return type_ is DYNAMIC

@@ -15,9 +15,3 @@ _MADE_UP = re.compile(rf"(.*)[0-9a-f]{{{_LENGTH}}}", re.DOTALL)
 
 def unique_name(prefix: str, token: str, suffix: str = "") -> str:
     return f"{prefix}{hashlib.sha256(token.encode()).hexdigest()[:_LENGTH]}{suffix}"
-
-
-def prefix_of(name: str, suffix: str = "") -> str:
-    """The prefix that a made-up name was made from; "" for another name."""
-    match = _MADE_UP.fullmatch(name.removesuffix(suffix))
-    return match[1] if match else ""

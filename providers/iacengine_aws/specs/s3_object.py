@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,11 +157,6 @@ def _parse_id(id_: str) -> Plain:
     if not bucket or not key:
         raise ValueError("the bucket and the key, as in bucket/folder/key")
     return {"id": key, "bucket": bucket, "key": key}
-
-
-def content_etag(content: bytes) -> str:
-    """The etag of an object that was put in one part without a key of KMS."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 FIELDS: dict[str, Field] = {
