@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iacengine.addresses import ResourceInstance, parse_provider_reference
 from iacengine.apply.interruption import heeding_interrupts
@@ -29,12 +29,22 @@ from iacengine.apply.operations import (
     settled_object,
     unusable_answer,
 )
+from iacengine.apply.provisioning.stopping import Stopping
 from iacengine.apply.reading import Reading
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity
 from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
-from iacengine.plan.events import Listener, StepFailed, StepFinished, StepSkipped, StepStarted
+from iacengine.plan.events import (
+    Listener,
+    ProvisionFinished,
+    ProvisionOutput,
+    ProvisionStarted,
+    StepFailed,
+    StepFinished,
+    StepSkipped,
+    StepStarted,
+)
 from iacengine.plan.managed import evaluate_config
 from iacengine.plan.model import Change, ChangeCounts, Plan
 from iacengine.plan.prior import stored_value
@@ -44,14 +54,21 @@ from iacengine.schema.errors import SchemaError
 from iacengine.state.journal_entries import Begun, Changed, Failed, JournalEntry, Operation, Succeeded
 from iacengine.state.model import ObjectKey, ResourceObject
 
+if TYPE_CHECKING:
+    from iacengine.apply.provisioning.model import Provisioning
+
 Job = Task | Reading
 Answer = Any
-"""What a call came to: an `ApplyResponse` for a task; the value, or a DiagnosticsError, for a reading."""
+"""What a call came to: an `ApplyResponse` for a task; the value, or a DiagnosticsError, for a reading; what went wrong
+for a provisioner, and before that the lines it prints, as `ProvisionOutput`."""
 
 Append = Callable[[list[JournalEntry]], None]
 
 _LOCAL_ROUND = 256
 """How many calls a round may hold whose provider answers without I/O: they cost nothing but the flush."""
+
+_UNHEARD = 10_000
+"""How many lines of provisioners may wait to be told."""
 
 
 class Interrupted(BaseException):
@@ -97,7 +114,7 @@ class Executor:
         self._append = append
         self._parallelism = parallelism
         self._pending: list[JournalEntry] = []
-        self._results: queue.SimpleQueue[tuple[Job, Answer]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Job | Provisioning, Answer]] = queue.SimpleQueue()
         self._started: dict[int, float] = {}
         self._running = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -109,6 +126,8 @@ class Executor:
         self._ready: deque[int] = deque(number for number, count in enumerate(self._waiting) if not count)
         self._disturbable = True
         self._given_up = False
+        self._broken = False
+        self.stopping = Stopping()
         self._blocked: dict[int, str] = {}
         self._deposed: dict[int, str] = {}
 
@@ -124,6 +143,7 @@ class Executor:
                     self._await_running()
                     raise
         except Interrupted:
+            self.stopping.kill()
             self.providers.abandon()
             raise
         finally:
@@ -148,6 +168,7 @@ class Executor:
 
     def _await_running(self) -> None:
         """Let the calls that run come to their end, and note what they answer, after something that ends the run."""
+        self._broken = True
         while self._running:
             job, answer = self._next_result()
             self._running -= 1
@@ -174,6 +195,27 @@ class Executor:
         for job in jobs:
             self._start(job)
 
+    def _provision(self, task: Task, index: int = 0) -> bool:
+        """Start the provisioner at a place among those of a step; False when there is none. Raises DiagnosticsError."""
+        from iacengine.apply.provisioning import course  # lazy: few objects have provisioners
+
+        if task.operation is Operation.DELETE and self._ending:
+            return False
+        job = course.prepare_provisioner(self.values, task, index, self.objects.get((task.address, "")))
+        if job is None:
+            return False
+        if self._ending:
+            raise DiagnosticsError(course.interrupted(task))
+        self._flush()
+        self._tell_started(task)
+        self.listener(ProvisionStarted(task.step, task.address, job.provisioner.type))
+        self._submit(job)
+        return True
+
+    @property
+    def _ending(self) -> bool:
+        return self.progress.interrupted or self._broken
+
     def _flush(self) -> None:
         """Write what is pending to the journal. When that fails it stays pending: the end of the run tries again."""
         if self._pending:
@@ -182,31 +224,51 @@ class Executor:
                 self._pending = []
 
     def _start(self, job: Job) -> None:
+        self._tell_started(job)
+        if job.provider.is_local:
+            with self._undisturbed():
+                self._take(job, _call(job))
+            return
+        self._submit(job)
+
+    def _tell_started(self, job: Job) -> None:
+        if job.step in self._started:  # by its provisioners, which come before
+            return
         if isinstance(job, Task):
             self.listener(StepStarted(job.step, job.operation, job.address, _told_deposed(job), _id(job.change)))
         else:
             self.listener(StepStarted(job.step, Operation.READ, job.address))
         self._started[job.step] = monotonic()
-        if job.provider.is_local:
-            with self._undisturbed():
-                self._take(job, _call(job))
-            return
+
+    def _submit(self, job: Job | Provisioning) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
         self._running += 1
         self._pool.submit(self._work, job)
 
-    def _work(self, job: Job) -> None:
-        self._results.put((job, _call(job)))
+    def _work(self, job: Job | Provisioning) -> None:
+        self._results.put((job, _call(job) if isinstance(job, Task | Reading) else self._run_provisioner(job)))
 
-    def _take(self, job: Job, answer: Answer) -> None:
+    def _run_provisioner(self, job: Provisioning) -> Answer:
+        from iacengine.apply.provisioning.course import run_provisioner  # lazy: few objects have provisioners
+
+        def say(line: str) -> None:
+            while self._results.qsize() > _UNHEARD and not self._given_up:
+                self.stopping.wait(0.01)  # it prints faster than anybody reads
+            self._results.put((job, ProvisionOutput(job.step, job.task.address, job.provisioner.type, line)))
+
+        return run_provisioner(job, say, self.stopping)
+
+    def _take(self, job: Job | Provisioning, answer: Answer) -> None:
         """Note what the call of a step came to."""
         started = self._started.pop(job.step)
         if isinstance(job, Task):
             assert isinstance(answer, ApplyResponse), "a task is answered by apply"
             self._settle(job, answer, started)
-        else:
+        elif isinstance(job, Reading):
             self._settle_reading(job, answer, monotonic() - started)
+        else:
+            self._settle_provisioner(job, answer, started)
 
     def _collect(self) -> None:
         """Wait for one answer, then take all that are there."""
@@ -218,14 +280,19 @@ class Executor:
             with self._undisturbed():
                 self._take(job, answer)
             try:
-                job, answer = self._results.get_nowait()
+                while isinstance((found := self._results.get_nowait())[1], ProvisionOutput):
+                    self.listener(found[1])
+                job, answer = found
             except queue.Empty:
                 return
 
-    def _next_result(self) -> tuple[Job, Answer]:
+    def _next_result(self) -> tuple[Job | Provisioning, Answer]:
         while True:
             try:
-                return self._results.get()
+                job, answer = self._results.get()
+                if not isinstance(answer, ProvisionOutput):
+                    return job, answer
+                self.listener(answer)
             except KeyboardInterrupt:
                 self.interrupt()
 
@@ -237,7 +304,11 @@ class Executor:
                 raise Interrupted
             return
         self.progress.interrupted = True
-        _thread.start_new_thread(self.providers.stop, ())  # it may take locks that this thread holds just now
+        _thread.start_new_thread(self._stop_running, ())  # it may take locks that this thread holds just now
+
+    def _stop_running(self) -> None:
+        self.stopping.ask()
+        self.providers.stop()
 
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -267,7 +338,8 @@ class Executor:
                 case Operation.CREATE | Operation.UPDATE:
                     return self._prepare_forward(number, step.operation, change)
                 case Operation.DELETE:
-                    return self._prepare_delete(number, step.change, change)
+                    task = self._prepare_delete(number, step.change, change)
+                    return None if task is not None and self._provision(task) else task
                 case Operation.READ:
                     return self._prepare_reading(number, change)
                 case Operation.FORGET:
@@ -320,6 +392,9 @@ class Executor:
 
     def _begun(self, task: Task) -> Begun:
         prior = self.objects.get((task.address, task.deposed if task.operation is Operation.DELETE else ""))
+        planned = planned_object(task)
+        if planned is not None and self._is_provisioned(task):
+            planned = replace(planned, tainted=True)  # what becomes of a create that is cut off here
         return Begun(
             task.step,
             task.operation,
@@ -328,8 +403,14 @@ class Executor:
             task.request.token,
             task.change.provider,
             prior,
-            planned_object(task),
+            planned,
         )
+
+    def _is_provisioned(self, task: Task) -> bool:
+        """True for a create whose object is ready only after its provisioners."""
+        if task.operation is not Operation.CREATE:
+            return False
+        return any(not each.on_destroy for each in self.values.block(task.address).provisioners)
 
     def _prepare_reading(self, number: int, change: Change) -> Reading:
         block = self.values.block(change.address)
@@ -357,9 +438,47 @@ class Executor:
             return
         self._pending.append(Succeeded(task.step, changes))
         self.findings.extend(problems)
+        if self._is_provisioned(task):
+            self._provision_next(task, 0, started)
+        else:
+            self._done(task, elapsed)
+
+    def _provision_next(self, task: Task, index: int, started: float) -> None:
+        """Go on with a step whose object was made, or that waits for its provisioners to delete it."""
+        self._started[task.step] = started
+        try:
+            if self._provision(task, index):
+                return
+        except DiagnosticsError as found:
+            self._started.pop(task.step, None)
+            self._fail(task.step, task.change, found.diagnostics, monotonic() - started)
+            return
+        if task.operation is Operation.CREATE:
+            self._started.pop(task.step, None)
+            stored = self.objects[(task.address, "")]
+            self._change(task.step, {stored.key: replace(stored, tainted=False)})
+            self._done(task, monotonic() - started)
+        elif self._ending:
+            self._started.pop(task.step, None)
+            self._ready.append(task.step)  # not begun: it is skipped with all that is left
+        else:
+            self._pending.append(self._begun(task))
+            self._flush()
+            self._start(task)
+
+    def _settle_provisioner(self, job: Provisioning, problems: tuple[Diagnostic, ...], started: float) -> None:
+        failed = any(found.is_error for found in problems)
+        self.listener(ProvisionFinished(job.step, job.task.address, job.provisioner.type, failed))
+        if failed and (self._ending or not job.provisioner.continues):
+            self._fail(job.step, job.change, problems, monotonic() - started)
+            return
+        self.findings.extend(replace(found, severity=Severity.WARNING) for found in problems)
+        self._provision_next(job.task, job.index + 1, started)
+
+    def _done(self, task: Task, elapsed: float) -> None:
+        """A step did what it was to do: tell it, judge what came of it, and let others go on."""
         self._count(task.operation)
-        key = (task.address, "")
-        stored = changes.get(key)
+        stored = self.objects.get((task.address, "")) if task.operation is not Operation.DELETE else None
         self.listener(
             StepFinished(
                 task.step,
@@ -414,6 +533,8 @@ class Executor:
         found, value = settled_object(task, response, task.request.token)
         if found is None:
             return {}
+        if self._is_provisioned(task):
+            found = replace(found, tainted=True)
         changes: dict[ObjectKey, ResourceObject | None] = {found.key: found}
         before = self.objects.get((address, ""))
         if task.deposed and before is not None:

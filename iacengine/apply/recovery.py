@@ -192,6 +192,7 @@ def _adopt(
         sensitive_paths,
         private,
         planned.dependencies if planned is not None else (),
+        tainted=planned.tainted if planned is not None else False,
         create_before_destroy=planned.create_before_destroy if planned is not None else False,
         token=begun.token,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from iacengine.addresses import Mode, Resource
 from iacengine.config.block_reader import COMMENT, MISSING, NAME_RULE, BlockReader, is_name, kind_of, name_remedy
 from iacengine.config.decode_condition import conditions
+from iacengine.config.decode_provisioner import decode_connection, decode_provisioners
 from iacengine.config.decode_reference import attribute_path, depends_on, provider_name, static_reference, wrapped
 from iacengine.config.model import KeyPath, Lifecycle, Origin, ProviderName, Raw, Repetition, ResourceBlock
 from iacengine.foundation.diagnostics import Findings
@@ -41,21 +42,24 @@ def decode_resource(
     provider = _provider(reader)
     dependencies = depends_on(reader)
     lifecycle = _lifecycle(reader, mode)
-    for unsupported in ("provisioner", "connection"):
-        if reader.take(unsupported, MISSING) is not MISSING:
-            reader.wrong(
-                f'"{unsupported}" is not supported',
-                "Provisioners run commands whose effect no plan can show and no rollback undo.",
-                unsupported,
-                key=True,
-                remedy="Use cloud-init or an image instead, or a command after `iac apply`.",
-            )
+    if mode is not Mode.MANAGED:
+        for name in ("provisioner", "connection"):
+            if name in body:
+                reader.wrong(
+                    f'"{name}" does not apply here',
+                    f"{_KINDS[mode].capitalize()} blocks make nothing; only resource blocks have provisioners.",
+                    name,
+                    key=True,
+                    remedy="Remove it, or put it into a terraform_data resource.",
+                )
+    provisioners = decode_provisioners(reader)
+    connection = decode_connection(reader)
     escaped = reader.take("_")  # Terraform's way to say that an argument is no meta-argument
     if escaped is not None and escaped.__class__ is not dict:
         reader.wrong("Wrong type", f'"_" must be an object of arguments, not {kind_of(escaped)}.', "_")
         escaped = None
     left = {**reader.left, **escaped} if escaped else reader.left
-    return ResourceBlock(address, left, origin, repetition, provider, dependencies, lifecycle)
+    return ResourceBlock(address, left, origin, repetition, provider, dependencies, lifecycle, provisioners, connection)
 
 
 _KINDS = {Mode.MANAGED: "resource", Mode.DATA: "data", Mode.EPHEMERAL: "ephemeral"}

@@ -154,6 +154,27 @@ class Repetition:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Connection:
+    """How provisioners reach a machine: a `connection` block."""
+
+    body: Mapping[str, Raw]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Provisioner:
+    """What is run after an object was made, or (`on_destroy`) before it is deleted. `body` is what is no
+    meta-argument; `continues`: its failure is none of the object's; `connection` is laid over that of the resource."""
+
+    type: str
+    body: Mapping[str, Raw]
+    origin: Origin
+    on_destroy: bool = False
+    continues: bool = False
+    connection: Connection | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ResourceBlock:
     """A resource, data or ephemeral block. `body` is what is no meta-argument (`dynamic` and `timeouts` included)."""
 
@@ -164,6 +185,8 @@ class ResourceBlock:
     provider: ProviderName | None = None
     depends_on: tuple[Reference, ...] = ()
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    provisioners: tuple[Provisioner, ...] = ()
+    connection: Connection | None = None
 
     @property
     def provider_name(self) -> ProviderName:

@@ -144,7 +144,7 @@ class ReferenceCheck:
         if kind == "self" and not around.self_:
             return Problem(
                 'Invalid "self" reference',
-                "self is the object of a resource, and has a meaning only in its postconditions.",
+                "self is the object of a resource, and has a meaning only in its postconditions and provisioners.",
                 "Write the address of the object, such as aws_vpc.main.",
             )
         return None

@@ -25,6 +25,7 @@ from iacengine.config.model import (
     ResourceBlock,
     Variable,
 )
+from iacengine.config.provisioner_check import check_provisioners
 from iacengine.config.refactoring_check import check_refactoring
 from iacengine.config.reference_check import PLAIN, ReferenceCheck, Surroundings
 from iacengine.config.repetition_check import count_problem, for_each_problem
@@ -175,6 +176,8 @@ class _ModuleCheck:
             self._condition(condition, after, "postcondition")
         for index, trigger in enumerate(lifecycle.replace_triggered_by):
             self._trigger(trigger, inside, origin, ("lifecycle", "replace_triggered_by", index))
+        if block.provisioners or block.connection is not None:
+            check_provisioners(block, inside, self._references, self._findings)
         schema = self._schemas(address.mode, address.type, self._module)
         if schema is not None:
             BodyCheck(origin, f"{_KINDS[address.mode]} {address.type}.{address.name}", self._findings).block(

@@ -161,6 +161,11 @@ class _Edges:
             self._refer(node, _trigger_references(trigger))
         for condition in (*lifecycle.preconditions, *lifecycle.postconditions):
             self._refer(node, references_in([condition.condition, condition.error_message]))
+        for connection in (block.connection, *(each.connection for each in block.provisioners)):
+            if connection is not None:
+                self._refer(node, references_in(connection.body))
+        for provisioner in block.provisioners:
+            self._refer(node, references_in(provisioner.body))
         self._provider(node, block.provider_name)
 
     def _provider(self, node: Node, name: ProviderName) -> None:

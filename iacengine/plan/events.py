@@ -75,6 +75,35 @@ class StepSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionStarted:
+    """A provisioner of a type begins to run, after the create or before the delete of a step."""
+
+    step: int
+    address: ResourceInstance
+    provisioner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionOutput:
+    """A provisioner printed a line."""
+
+    step: int
+    address: ResourceInstance
+    provisioner: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionFinished:
+    """A provisioner came to its end, well or not."""
+
+    step: int
+    address: ResourceInstance
+    provisioner: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """An interrupted operation of an earlier run was settled: adopted, completed, or found never to have happened."""
 
@@ -90,7 +119,18 @@ class Warned:
     diagnostic: Diagnostic
 
 
-Event = RefreshStarted | RefreshFinished | StepStarted | StepFinished | StepFailed | StepSkipped | Recovered | Warned
+Provisioned = ProvisionStarted | ProvisionOutput | ProvisionFinished
+Event = (
+    RefreshStarted
+    | RefreshFinished
+    | StepStarted
+    | StepFinished
+    | StepFailed
+    | StepSkipped
+    | Provisioned
+    | Recovered
+    | Warned
+)
 Listener = Callable[[Event], None]
 
 

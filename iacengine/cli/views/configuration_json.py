@@ -11,7 +11,17 @@ from typing import Any
 from iacengine.addresses import Mode, module_path_text, quote
 from iacengine.cli.views.state_json import Schemas
 from iacengine.cli.views.value_json import ABSENT, json_of
-from iacengine.config.model import Configuration, Module, ModuleCall, Output, ProviderName, Raw, ResourceBlock, Variable
+from iacengine.config.model import (
+    Configuration,
+    Module,
+    ModuleCall,
+    Output,
+    ProviderName,
+    Provisioner,
+    Raw,
+    ResourceBlock,
+    Variable,
+)
 from iacengine.config.provider_names import provider_source
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.lang.errors import ExpressionError
@@ -159,6 +169,8 @@ def _resource(configuration: Configuration, module: Module, block: ResourceBlock
     source = _full_name(configuration, module, block.provider_name.name)
     schema: Schema | None = schemas(f'provider["{source}"]', address.mode, address.type)
     body = {name: raw for name, raw in block.body.items() if name != "timeouts"}
+    if block.provisioners:
+        entry["provisioners"] = [_provisioner(each) for each in block.provisioners]
     expressions = _attributes(body) if schema is None else _body(body, schema.block)
     if expressions:
         entry["expressions"] = expressions
@@ -170,6 +182,11 @@ def _resource(configuration: Configuration, module: Module, block: ResourceBlock
     if block.depends_on:
         entry["depends_on"] = _depends_on(block.depends_on)
     return entry
+
+
+def _provisioner(provisioner: Provisioner) -> dict[str, Any]:
+    expressions = _attributes(provisioner.body)
+    return {"type": provisioner.type, "expressions": expressions} if expressions else {"type": provisioner.type}
 
 
 # --- expressions ----------------------------------------------------------------------------------------------------

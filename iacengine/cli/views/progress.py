@@ -11,6 +11,9 @@ from typing import Final
 from iacengine.cli.views import phrases
 from iacengine.plan.events import (
     Event,
+    ProvisionFinished,
+    ProvisionOutput,
+    ProvisionStarted,
     Recovered,
     RefreshFinished,
     RefreshStarted,
@@ -52,6 +55,12 @@ def event_line(event: Event) -> str | None:
             return f"{_address(event)}: {phrases.ERRORED[event.operation]} after {elapsed_text(event.elapsed)}"
         case StepSkipped():
             return f"{event.address}: Skipped ({event.because})"
+        case ProvisionStarted():
+            return f"{event.address}: Provisioning with '{event.provisioner}'..."
+        case ProvisionOutput():
+            return f"{event.address} ({event.provisioner}): {event.line}"
+        case ProvisionFinished():
+            return None
         case RefreshStarted():
             return f"{event.type}: Refreshing {event.total} object{'s' if event.total != 1 else ''}..."
         case RefreshFinished():

@@ -19,6 +19,10 @@ from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.foundation.version import TERRAFORM_VERSION, VERSION
 from iacengine.plan.events import (
     Event,
+    Provisioned,
+    ProvisionFinished,
+    ProvisionOutput,
+    ProvisionStarted,
     Recovered,
     RefreshFinished,
     RefreshStarted,
@@ -107,6 +111,8 @@ class UiLines:
             case StepSkipped():
                 message = f"{event.address}: Skipped: {event.because}"
                 self.line("apply_skipped", message, hook=_hook(event) | {"because": event.because})
+            case ProvisionStarted() | ProvisionOutput() | ProvisionFinished():
+                self._provisioned(event)
             case RefreshStarted() | RefreshFinished():
                 done = isinstance(event, RefreshFinished)
                 resource = {
@@ -152,6 +158,19 @@ class UiLines:
         message = f"{event.address}: {phrases.FINISHED[event.operation]} after {int(event.elapsed)}s{suffix}"
         hook = _hook(event) | ({} if gone else _id(event.id)) | {"elapsed_seconds": int(event.elapsed)}
         self.line("apply_complete", message, hook=hook)
+
+    def _provisioned(self, event: Provisioned) -> None:
+        hook: dict[str, Any] = {"resource": resource_json(event.address), "provisioner": event.provisioner}
+        who = f"{event.address}: ({event.provisioner})"
+        match event:
+            case ProvisionStarted():
+                message = f"{event.address}: Provisioning with '{event.provisioner}'..."
+                self.line("provision_start", message, hook=hook)
+            case ProvisionOutput():
+                self.line("provision_progress", f"{who}: {event.line}", hook=hook | {"output": event.line})
+            case ProvisionFinished():
+                kind, how = ("provision_errored", "errored") if event.failed else ("provision_complete", "complete")
+                self.line(kind, f"{who} Provisioning {how}", hook=hook)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
