@@ -10,6 +10,8 @@ from iacengine.graph.nodes import Kind, Node
 class Dependencies:
     """The resource blocks that a block refers to directly: through locals, variables, outputs, but no other resource.
 
+    Ephemeral resources are looked through as well: they are never stored, so what is behind them is what counts.
+
     Transitive ones are not listed (they would grow with the square); a walk over stored objects finds them.
     """
 
@@ -28,7 +30,7 @@ class Dependencies:
     def _direct(self, node: Node) -> frozenset[str]:
         texts: set[str] = set()
         for needed in self._graph.needs(node):
-            if needed.kind is Kind.RESOURCE:
+            if _is_stored(needed):
                 texts.add(_text(needed))
             else:
                 texts |= self._behind(needed)
@@ -43,19 +45,21 @@ class Dependencies:
                 stack.pop()
                 continue
             missing = [
-                needed
-                for needed in self._graph.needs(node)
-                if needed.kind is not Kind.RESOURCE and needed not in self._through
+                needed for needed in self._graph.needs(node) if not _is_stored(needed) and needed not in self._through
             ]
             if missing:
                 stack.extend(missing)
                 continue
             texts: set[str] = set()
             for needed in self._graph.needs(node):
-                texts |= {_text(needed)} if needed.kind is Kind.RESOURCE else self._through[needed]
+                texts |= {_text(needed)} if _is_stored(needed) else self._through[needed]
             self._through[node] = frozenset(texts)
             stack.pop()
         return self._through[start]
+
+
+def _is_stored(node: Node) -> bool:
+    return node.kind is Kind.RESOURCE and isinstance(node.name, Resource) and node.name.mode is not Mode.EPHEMERAL
 
 
 def _text(node: Node) -> str:

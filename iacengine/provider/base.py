@@ -14,11 +14,13 @@ from iacengine.provider.protocol import (
     ApplyResponse,
     ConfigureContext,
     ImportedObject,
+    OpenedEphemeral,
     PlanRequest,
     PlanResponse,
     ProviderSchema,
     ReadRequest,
     ReadResponse,
+    RenewedEphemeral,
 )
 from iacengine.schema.values import null_object
 
@@ -78,6 +80,19 @@ class ProviderBase:
 
     def find(self, type_: str, token: str) -> ReadResponse:
         return cannot_tell(type_)
+
+    def validate_ephemeral(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        return ()
+
+    def open_ephemeral(self, type_: str, config: Value) -> OpenedEphemeral:
+        missing = error("Unknown ephemeral resource", f"There is no ephemeral resource {type_}.")
+        return OpenedEphemeral(None, diagnostics=(missing,))
+
+    def renew_ephemeral(self, type_: str, private: bytes | None) -> RenewedEphemeral:
+        return RenewedEphemeral(private=private)
+
+    def close_ephemeral(self, type_: str, private: bytes | None) -> tuple[Diagnostic, ...]:
+        return ()
 
     def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         return raw

@@ -10,25 +10,35 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any, TypeVar, cast
 
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure, warning
+from iacengine.foundation.duration import duration_text
 from iacengine.lang.values import Value
 from iacengine.provider.protocol import (
     ApplyRequest,
     ApplyResponse,
     ConfigureContext,
     ImportedObject,
+    OpenedEphemeral,
     PlanRequest,
     PlanResponse,
     Provider,
     ProviderSchema,
     ReadRequest,
     ReadResponse,
+    RenewedEphemeral,
 )
 from iacengine.provider.redaction import without
 
 _REMEDY = "This is a defect of the provider; report it to its maintainers."
+
+_TELLING = PlanResponse | ReadResponse | ApplyResponse | OpenedEphemeral | RenewedEphemeral
+"""Answers that carry diagnostics."""
+
+_GRACE = 5.0
+"""Seconds by which a call may run over its timeout before anybody is told: to notice takes a while, too."""
 
 A = TypeVar("A")
 
@@ -68,7 +78,7 @@ class GuardedProvider:
     def _require(self, answer: object, kind: type[A], doing: str) -> A:
         if not isinstance(answer, kind):
             raise self._wrong(doing, f"{type(answer).__name__} instead of {kind.__name__}")
-        if self.secrets and isinstance(answer, PlanResponse | ReadResponse | ApplyResponse) and answer.diagnostics:
+        if self.secrets and isinstance(answer, _TELLING) and answer.diagnostics:
             return cast(A, replace(answer, diagnostics=without(answer.diagnostics, self.secrets)))
         return answer
 
@@ -116,7 +126,31 @@ class GuardedProvider:
     def apply(self, request: ApplyRequest) -> ApplyResponse:
         operation = "deleting" if request.planned is None else "creating" if request.prior is None else "updating"
         doing = f"{operation} {request.type}"
-        return self._require(self._call(doing, lambda: self._provider.apply(request)), ApplyResponse, doing)
+        started = monotonic()
+        try:
+            answer = self._require(self._call(doing, lambda: self._provider.apply(request)), ApplyResponse, doing)
+        except DiagnosticsError as found:
+            raise DiagnosticsError(*found.diagnostics, *self._overrun(request, operation, started)) from None
+        overrun = self._overrun(request, operation, started)
+        return replace(answer, diagnostics=(*answer.diagnostics, *overrun)) if overrun else answer
+
+    def _overrun(self, request: ApplyRequest, operation: str, started: float) -> tuple[Diagnostic, ...]:
+        """A warning when the provider did not heed the time it was given. Nobody else can stop what it does: to leave
+        it alone half-way would lose what it makes."""
+        if request.timeout is None:
+            return ()
+        took = monotonic() - started
+        if took <= request.timeout + _GRACE:
+            return ()
+        return (
+            warning(
+                "Ran longer than its timeout",
+                f"The provider {self._source} took {duration_text(took)} for {operation} {request.type}; its block "
+                f"timeouts allows {duration_text(request.timeout)}.",
+                remedy="Allow more time in the block timeouts; a provider that does not heed it is to be reported to "
+                "its maintainers.",
+            ),
+        )
 
     def import_(self, type_: str, id_: str) -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
         def call() -> tuple[Sequence[ImportedObject], tuple[Diagnostic, ...]]:
@@ -128,6 +162,26 @@ class GuardedProvider:
     def find(self, type_: str, token: str) -> ReadResponse:
         doing = f"looking for an object of type {type_}"
         return self._require(self._call(doing, lambda: self._provider.find(type_, token)), ReadResponse, doing)
+
+    def validate_ephemeral(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        doing = f"checking the configuration of the ephemeral resource {type_}"
+        return self._told(doing, lambda: self._provider.validate_ephemeral(type_, config))
+
+    def open_ephemeral(self, type_: str, config: Value) -> OpenedEphemeral:
+        doing = f"opening the ephemeral resource {type_}"
+        return self._require(
+            self._call(doing, lambda: self._provider.open_ephemeral(type_, config)), OpenedEphemeral, doing
+        )
+
+    def renew_ephemeral(self, type_: str, private: bytes | None) -> RenewedEphemeral:
+        doing = f"renewing the ephemeral resource {type_}"
+        return self._require(
+            self._call(doing, lambda: self._provider.renew_ephemeral(type_, private)), RenewedEphemeral, doing
+        )
+
+    def close_ephemeral(self, type_: str, private: bytes | None) -> tuple[Diagnostic, ...]:
+        doing = f"closing the ephemeral resource {type_}"
+        return self._told(doing, lambda: self._provider.close_ephemeral(type_, private))
 
     def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._call(

@@ -1,14 +1,15 @@
 """The one interface between the engine and whatever makes real things.
 
 It carries all that Terraform's provider protocol carries (private bytes, planned private, replace paths, partial state
-with an error, write-only values, functions), so that a plugin host is one more adapter, and it lets a small adapter be
-small: derive from `ProviderBase`, describe the types in a `ProviderSchema`, and write `read` and `apply`. The engine
-plans from the schema alone.
+with an error, write-only values, ephemeral resources, functions), so that a plugin host is one more adapter, and it
+lets a small adapter be small: derive from `ProviderBase`, describe the types in a `ProviderSchema`, and write `read`
+and `apply`. The engine plans from the schema alone.
 
 Values are those of `iacengine.lang.values`, conforming to the schema (`iacengine.schema`). Marks never reach a
 provider. Unknown values reach only `configure`, `validate` and `plan`.
 
-A provider is used by several threads at once: `read`, `read_data`, `apply`, `import_` and `find` must be thread-safe.
+A provider is used by several threads at once: `read`, `read_data`, `apply`, `import_`, `find` and what opens, renews and
+closes ephemeral resources must be thread-safe.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ class ApplyRequest:
 
     `token` is unique to this operation and the same when the operation is tried again after a crash: pass it where the
     API takes one (client token, tag, deterministic name), so that `find` can tell whether it happened.
+    `timeout`: seconds after which to give up and say what is there and what is left, from the object's block
+    `timeouts`; None: as the provider thinks fit.
     """
 
     type: str
@@ -133,6 +136,30 @@ class ImportedObject:
     type: str
     state: Value
     private: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEphemeral:
+    """An ephemeral resource that was opened. `result` is the object with everything computed; it is never stored.
+
+    `renew_at`: seconds since the epoch by which it has to be renewed, None when it stays valid for as long as it is
+    open. `private` comes back with `renew_ephemeral` and `close_ephemeral`. With an error among the diagnostics nothing
+    is open.
+    """
+
+    result: Value
+    renew_at: float | None = None
+    private: bytes | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedEphemeral:
+    """An ephemeral resource goes on being valid: until when, and what comes back with the next call."""
+
+    renew_at: float | None = None
+    private: bytes | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class Provider(Protocol):
@@ -179,6 +206,18 @@ class Provider(Protocol):
 
         A warning beside the None says that nobody can tell (`iacengine.provider.base.cannot_tell`), so the user looks.
         """
+
+    def validate_ephemeral(self, type_: str, config: Value) -> tuple[Diagnostic, ...]:
+        """Check one ephemeral resource's configuration beyond the schema. Values may be unknown."""
+
+    def open_ephemeral(self, type_: str, config: Value) -> OpenedEphemeral:
+        """Make the values of an ephemeral resource with a wholly known configuration. Called while planning, too."""
+
+    def renew_ephemeral(self, type_: str, private: bytes | None) -> RenewedEphemeral:
+        """Keep an open ephemeral resource valid. Called from another thread than those that open and close."""
+
+    def close_ephemeral(self, type_: str, private: bytes | None) -> tuple[Diagnostic, ...]:
+        """Nobody needs the values any more. Called once for everything that was opened, after a failure too."""
 
     def upgrade(self, type_: str, version: int, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rewrite stored JSON attributes from an older schema version to the present one."""
