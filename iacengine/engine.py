@@ -18,6 +18,7 @@ from iacengine.config.cache import ParseCache
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, Module, ProviderName, Variable
 from iacengine.config.provider_names import resolve_provider
+from iacengine.config.source import locate
 from iacengine.config.validate import validate as check_configuration
 from iacengine.config.variables import VariableOption, collect_variables, missing_variable
 from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, warning
@@ -34,7 +35,9 @@ from iacengine.provider.protocol import ConfigureContext, ProviderPlugin
 from iacengine.schema import Schema
 from iacengine.schema.values import decode_type
 from iacengine.state.backends.base import Backend, StateLock
+from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.local import LocalBackend
+from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import OutputState, State
 from iacengine.state.replay import Replay, replay
@@ -112,16 +115,16 @@ def find_backend(configuration: Configuration, path: str, state_path: str | None
     if state_path is not None:
         return LocalBackend(state_path)
     block = configuration.root.settings.backend
-    if block is not None and block.type != "local":
-        raise failure(
-            "Unsupported backend",
-            f'The backend "{block.type}" is not known.',
-            remedy='Use the backend "local", or leave the block out.',
-        )
-    named = block.body.get("path") if block is not None else None
-    if isinstance(named, str):
-        return LocalBackend(os.path.join(configuration.directory, named))  # noqa: PTH118 - text in, text out
-    return LocalBackend(default_state_path(configuration.directory, path))
+    if block is None:
+        return LocalBackend(default_state_path(configuration.directory, path))
+
+    def place(found: Diagnostic, name: str | None) -> Diagnostic:
+        return found.at(*locate(block.origin.at(name) if name is not None else block.origin))
+
+    values = dict(block.body)
+    if block.type == "local" and "path" not in values:
+        values["path"] = os.path.basename(default_state_path(configuration.directory, path))  # noqa: PTH119
+    return open_backend(BackendSettings(block.type, values, configuration.directory or ".", place=place))
 
 
 def default_state_path(directory: str, path: str) -> str:

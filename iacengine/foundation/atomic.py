@@ -46,7 +46,7 @@ def write_atomically(
         if before_replace is not None:
             before_replace()
         if backup is not None and os.path.lexists(path) and not _same_file(path, backup):
-            _copy(path, kept, disk)
+            copy_file(path, kept, disk)
             disk.replace(kept, backup)
         disk.replace(fresh, path)
     except BaseException:
@@ -74,8 +74,11 @@ def _same_file(path: str, backup: str) -> bool:
         return False
 
 
-def _copy(source: str, target: str, disk: Disk) -> None:
-    """A second name for the file where the file system has hard links (no cost by size), else a copy of it."""
+def copy_file(source: str, target: str, disk: Disk) -> None:
+    """A second name for the file where the file system has hard links (no cost by size), else a copy of it.
+
+    Right only for files that are replaced and never changed in place. Raises OSError.
+    """
     try:
         disk.link(source, target)
     except OSError as problem:

@@ -40,6 +40,7 @@ from iacengine.state.journal_entries import (
     JournalEntry,
     Opened,
     Operation,
+    Sealed,
     Succeeded,
 )
 from iacengine.state.json_form import (
@@ -118,9 +119,12 @@ def _entry_to_json(entry: JournalEntry) -> Json:
                 "fencing_token": entry.fencing_token,
                 "command": entry.command,
                 "time": entry.time,
+                **({"encryption": dict(entry.encryption)} if entry.encryption is not None else {}),
             }
         case Closed():
             return {"type": "closed", "outcome": entry.outcome}
+        case Sealed():
+            return {"type": "sealed", "text": entry.text}
         case _:
             assert_never(entry)
 
@@ -256,8 +260,11 @@ def _entry_from_json(data: Any) -> JournalEntry:
                 fencing_token=data["fencing_token"],
                 command=data["command"],
                 time=data["time"],
+                encryption=data.get("encryption"),
             )
         case "closed":
             return Closed(data["outcome"])
+        case "sealed":
+            return Sealed(data["text"])
         case other:
             raise ValueError(f"entries of type {other!r} are unknown")

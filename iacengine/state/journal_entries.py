@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from iacengine.addresses import ResourceInstance
 from iacengine.state.model import CheckResult, Deposed, ObjectKey, OutputState, ResourceObject
@@ -28,7 +29,10 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A run starts: binds every entry that follows to the state it changes. `serial` is that of the state before."""
+    """A run starts: binds every entry that follows to the state it changes. `serial` is that of the state before.
+
+    `encryption`: as in `State`, for what is sealed in the entries that follow.
+    """
 
     run: str
     lineage: str
@@ -36,6 +40,7 @@ class Opened:
     fencing_token: int
     command: str
     time: str
+    encryption: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,4 +93,11 @@ class Closed:
     outcome: str
 
 
-JournalEntry = Opened | Begun | Succeeded | Failed | Changed | Closed
+@dataclass(frozen=True, slots=True, eq=False)
+class Sealed:
+    """Another entry, encrypted as a whole. Opened before anybody but a backend sees it."""
+
+    text: str
+
+
+JournalEntry = Opened | Begun | Succeeded | Failed | Changed | Closed | Sealed

@@ -7,7 +7,7 @@ import pwd
 import time
 from typing import Any
 
-from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.foundation.diagnostics import DiagnosticsError, error, failure
 from iacengine.state.backends.base import LockInfo
 
 
@@ -32,6 +32,12 @@ def lock_lost(where: str, why: str) -> LockLostError:
             "Don't remove or replace lock files while a run is going on.",
         )
     )
+
+
+def no_such_lock(where: str, lock_id: str, holder: LockInfo | None) -> DiagnosticsError:
+    """What to raise when a lock is to be broken that is not the one that is held."""
+    now = "nobody holds a lock on it" if holder is None else f"the lock that is held has the id {holder.id}"
+    return failure("No such lock", f"{where}: {now}, not {lock_id}.", remedy="Look again with `iac lock list`.")
 
 
 def lock_claim(operation: str, now: float | None = None) -> LockInfo:
@@ -104,6 +110,7 @@ def lock_info_to_json(info: LockInfo) -> dict[str, Any]:
         "pid": info.pid,
         "created": info.created,
         "fencing_token": info.fencing_token,
+        **({"expires": info.expires} if info.expires else {}),
     }
 
 
@@ -117,4 +124,5 @@ def lock_info_from_json(data: Any) -> LockInfo:
         pid=int(data["pid"]),
         created=str(data["created"]),
         fencing_token=int(data["fencing_token"]),
+        expires=str(data.get("expires", "")),
     )

@@ -79,6 +79,9 @@ class State:
     """All that is remembered of a stack. `serial` grows by one with every write; `lineage` never changes.
 
     `objects` is keyed by address and deposed key and never changed in place; `with_objects` gives a changed copy.
+    `encryption` says how what is sealed was sealed (JSON data; None: nothing is). `sealed`: the rest of the state,
+    encrypted as a whole, which then stands nowhere else; it and the sealed values inside objects are opened before
+    anybody but a backend sees the state.
     """
 
     lineage: str
@@ -87,6 +90,8 @@ class State:
     outputs: Mapping[str, OutputState] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
     engine_version: str = ""
+    encryption: Mapping[str, Any] | None = None
+    sealed: str | None = None
 
     @property
     def is_empty(self) -> bool:

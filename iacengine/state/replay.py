@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
-from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, JournalEntry, Opened, Succeeded
+from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, JournalEntry, Opened, Sealed, Succeeded
 from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject, State
 
 
@@ -87,6 +87,8 @@ class _Replaying:
                 self._change(entry.changes)
                 self._outputs = self._outputs if entry.outputs is None else entry.outputs
                 self._checks = self._checks if entry.checks is None else entry.checks
+            case Sealed():
+                raise AssertionError("sealed entries are opened before they are replayed")
             case Closed():
                 self._runs[run] = replace(self._runs[run], outcome=entry.outcome)
             case _:

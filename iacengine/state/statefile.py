@@ -15,8 +15,9 @@ It is one JSON text, laid out so that a diff shows objects, and the first line t
     "digest":"sha256:…"}
 
 The digest is the SHA-256 of every byte before the last line. `"wide":true` at the end of the first line says that
-orjson cannot read the numbers or strings of this file exactly (see `iacengine.state.json_form`). Equal states are
-equal bytes. The file of a state with nothing in it is written as well: its lineage and serial matter.
+orjson cannot read the numbers or strings of this file exactly (see `iacengine.state.json_form`). `"encryption"` in the
+first line says how sealed values are to be opened; `"sealed"` holds all the rest when the whole state is encrypted.
+Equal states are equal bytes. The file of a state with nothing in it is written as well: its lineage and serial matter.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ def encode_state(state: State) -> bytes:
     objects = [line(object_to_json(object_, str(object_.address))) for object_ in _in_order(state.objects)]
     head: Json = {"format": FORMAT, "version": VERSION, "lineage": state.lineage, "serial": state.serial}
     head["engine_version"] = state.engine_version
+    if state.encryption is not None:
+        head["encryption"] = dict(state.encryption)
+    if state.sealed is not None:
+        head["sealed"] = state.sealed
     if wide:
         head["wide"] = True
     body = b"".join(
@@ -142,6 +147,8 @@ def _state_of(content: Json) -> State:
         outputs={name: output_from_json(form) for name, form in content["outputs"].items()},
         checks=tuple(check_from_json(form) for form in content["checks"]),
         engine_version=content["engine_version"],
+        encryption=content.get("encryption"),
+        sealed=content.get("sealed"),
     )
 
 

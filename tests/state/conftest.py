@@ -14,7 +14,8 @@ import pytest
 
 from iacengine.addresses import parse_resource_instance
 from iacengine.state.backends.base import Backend
-from iacengine.state.backends.local import LocalBackend
+from iacengine.state.backends.catalog import open_backend
+from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
 from iacengine.state.model import CheckResult, OutputState, ResourceObject, State
 
@@ -103,14 +104,21 @@ def history() -> Callable[..., list[JournalEntry]]:
     return make
 
 
-@pytest.fixture(params=["local"])
-def new_backend(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Backend]:
-    """new_backend(): one more client of the same, at first empty, place. Every backend passes the same tests."""
-    match request.param:
-        case "local":
-            return lambda: LocalBackend(tmp_path / "made" / "for it" / "state.json")
-        case other:
-            raise AssertionError(other)
+BACKENDS = ["local"]
+
+
+@pytest.fixture(params=BACKENDS)
+def new_backend(request: pytest.FixtureRequest) -> Callable[..., Backend]:
+    """new_backend(**settings): one more client of the same, at first empty, place; every setting is that of a backend
+    block. Every backend passes the same tests. The fixture NAME_place makes the clients of the backend NAME."""
+    found: Callable[..., Backend] = request.getfixturevalue(f"{request.param}_place")
+    return found
+
+
+@pytest.fixture
+def local_place(tmp_path: Path) -> Callable[..., Backend]:
+    path = str(tmp_path / "made" / "for it" / "state.json")
+    return lambda **values: open_backend(BackendSettings("local", {"path": path, **values}))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.state.journal_entries import Changed, Closed
 from iacengine.state.lock import LockHeldError, LockLostError, lock_claim
 from iacengine.state.replay import replay
+from iacengine.state.run_record import RunRecord, StepRecord
 
 
 @pytest.fixture
@@ -324,3 +325,80 @@ def test_unicode_in_a_claim_is_told_as_it_is(backend, new_backend):
     lock = backend.lock(replace(lock_claim("iac apply -var 'ü=\"𝄞\n'"), owner="Zoë"), 0)
     assert new_backend().lock_holder() == lock.info
     lock.release()
+
+
+# --- versions and runs ----------------------------------------------------------------------------------------------
+
+
+def test_every_state_that_was_written_is_a_version(backend, new_backend, lock, new_state, new_object, plain):
+    states = [new_state(new_object(f"a.b[{serial}]"), serial=serial) for serial in (1, 2, 5)]
+    before = None
+    for state in states:
+        backend.write(state, before, lock)
+        before = state.serial
+    other = new_backend()
+    assert [version.serial for version in other.versions()] == [1, 2, 5]
+    assert all(version.time.endswith("Z") for version in other.versions())
+    for state in states:
+        assert plain(other.read_version(state.serial)) == plain(state)
+
+
+def test_without_a_state_there_are_no_versions(backend):
+    assert list(backend.versions()) == []
+    found = refused(backend.read_version, 1)
+    assert "serial 1" in found.detail
+
+
+def test_a_version_that_is_not_kept_is_refused_with_what_is(backend, lock, new_state):
+    backend.write(new_state(serial=3), None, lock)
+    found = refused(backend.read_version, 2)
+    assert "3" in found.detail
+
+
+def test_versions_beyond_the_limit_go_oldest_first(new_backend, new_state):
+    backend = new_backend(versions=3)
+    held = backend.lock(lock_claim("iac apply"), 0)
+    for serial in range(1, 8):
+        backend.write(new_state(serial=serial), serial - 1 or None, held)
+    held.release()
+    kept = [version.serial for version in backend.versions()]
+    assert kept[-1] == 7
+    assert len(kept) <= 4
+    assert kept == list(range(kept[0], 8))
+
+
+def test_a_write_whose_answer_was_lost_may_be_tried_again(backend, lock, new_state, new_object, plain):
+    backend.write(new_state(serial=1), None, lock)
+    state = new_state(new_object("a.b"), serial=2)
+    backend.write(state, 1, lock)
+    backend.write(state, 1, lock)
+    assert plain(backend.read()) == plain(state)
+    refused(backend.write, new_state(serial=2), 1, lock)
+
+
+def test_how_a_state_is_sealed_is_kept_with_it(backend, lock, new_state, plain):
+    state = new_state(encryption={"mode": "full", "key": "k"}, sealed="…")
+    backend.write(state, None, lock)
+    assert plain(backend.read()) == plain(state)
+
+
+def test_records_of_runs_are_kept_in_order_and_replaced_by_id(backend, new_backend):
+    first = RunRecord("1", "iac apply", "me", "here", 1, "2026-01-01T00:00:00Z")
+    second = RunRecord("2", "iac destroy", "ü", "there", 2, "2026-01-02T00:00:00Z", serial_before=4)
+    assert list(backend.runs()) == []
+    backend.record_run(first)
+    backend.record_run(second)
+    steps = (StepRecord("a.b[0]", "create", "done", 1.5), StepRecord("a.b[1]", "create", "failed", 0.0, "no"))
+    ended = replace(first, ended="2026-01-01T00:01:00Z", outcome="failed", serial_after=1, steps=steps)
+    backend.record_run(ended)
+    assert list(new_backend().runs()) == [ended, second]
+
+
+def test_breaking_a_lock_that_nobody_holds_is_refused(backend):
+    refused(backend.break_lock, "none")
+
+
+def test_breaking_a_lock_needs_the_id_of_the_holder(backend, lock):
+    found = refused(backend.break_lock, "another")
+    assert lock.info.id in found.detail
+    lock.require()

@@ -40,8 +40,11 @@ def go_on(wreck: Path) -> tuple[LocalBackend, int]:
         "state.json.backup",
         "state.json.journal",
         "state.json.lock",
+        "state.json.versions",
     }
     assert leftovers == set()
+    for version in backend.versions():
+        assert backend.read_version(version.serial).serial == version.serial
     return backend, lock.info.fencing_token
 
 

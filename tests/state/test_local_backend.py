@@ -196,6 +196,8 @@ def test_all_files_and_made_folders_are_their_owners_alone(tmp_path, new_state, 
         "state.json.backup": 0o600,
         "state.json.journal": 0o600,
         "state.json.lock": 0o600,
+        "state.json.versions": 0o700,
+        "1.json": 0o600,
     }
     assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o700
 

@@ -24,14 +24,19 @@ from collections.abc import Callable, Sequence
 from iacengine.foundation.atomic import make_folders, read_regular_file, remove_leftovers, write_atomically
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.foundation.disk import DISK, Disk, disk_failure
-from iacengine.state.backends.base import LockInfo, StateLock
+from iacengine.state.backends.base import VERSIONS_KEPT, LockInfo, StateLock, StateVersion
 from iacengine.state.backends.file_lock import FileLock, file_lock_holder, take_file_lock
 from iacengine.state.backends.journal_file import JournalFile
+from iacengine.state.backends.local_runs import append_run, read_runs
+from iacengine.state.backends.local_versions import LocalVersions, modified
+from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal import decode_entries
 from iacengine.state.journal_entries import JournalEntry, Opened
-from iacengine.state.lock import lock_lost
+from iacengine.state.lock import lock_lost, no_such_lock
 from iacengine.state.model import State
+from iacengine.state.run_record import RunRecord
 from iacengine.state.statefile import decode_state, encode_state, state_identity
+from iacengine.state.versions import no_such_version
 
 _INTACT = "What was written before is intact."
 
@@ -74,6 +79,15 @@ class LocalLock:
         self._file_lock.release()
 
 
+def open_backend(settings: BackendSettings) -> LocalBackend:
+    """The backend of a `local` block: its `path` starts from the stack's folder."""
+    settings.refuse_others(("path", "versions"))
+    path = settings.required("path")
+    if settings.directory not in ("", "."):
+        path = os.path.join(settings.directory, path)  # noqa: PTH118 - text in, text out
+    return LocalBackend(path, versions=int(settings.number("versions", VERSIONS_KEPT)))
+
+
 class LocalBackend:
     """The state in the file `path`. Nothing is made before the lock is taken."""
 
@@ -81,6 +95,7 @@ class LocalBackend:
         self,
         path: str | os.PathLike[str],
         *,
+        versions: int = VERSIONS_KEPT,
         disk: Disk = DISK,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -91,6 +106,7 @@ class LocalBackend:
         self._journal_name = f"{self._path if os.path.islink(self._named) else self._named}.journal"  # noqa: PTH114
         self._lock_path = f"{self._path}.lock"
         self._disk, self._clock, self._sleep = disk, clock, sleep
+        self._versions = LocalVersions(self._path, versions, disk)
         self._mutex = threading.Lock()  # appends come from several threads
 
     def describe(self) -> str:
@@ -106,9 +122,14 @@ class LocalBackend:
         """As the protocol says. The lineage must stay and the serial grow, or replay could not tell runs apart."""
         with self._mutex:
             held = self._held(lock)
-            self._require_expected(state, expected_serial)
             data = encode_state(state)
+            if state.serial > (expected_serial or 0) and self._read_file(self._path, "read the state") == data:
+                return  # a write whose end was not seen is tried again
+            self._require_expected(state, expected_serial)
             try:
+                if expected_serial is not None:
+                    held.require()
+                    self._versions.keep(expected_serial)
                 write_atomically(
                     self._path,
                     data,
@@ -118,6 +139,30 @@ class LocalBackend:
                 )
             except OSError as problem:
                 raise disk_failure(problem, "write the state", self._named, _INTACT) from problem
+            self._versions.prune()
+
+    def versions(self) -> Sequence[StateVersion]:
+        data = self._read_file(self._path, "read the state")
+        if data is None:
+            return ()
+        serial = state_identity(data, self._named)[1]
+        try:
+            earlier = [version for version in self._versions.all() if version.serial < serial]
+            return (*earlier, StateVersion(serial, modified(self._path)))
+        except OSError as problem:
+            raise disk_failure(problem, "read the versions of the state", self._versions.folder) from problem
+
+    def read_version(self, serial: int) -> State:
+        data = self._read_file(self._path, "read the state")
+        if data is not None and state_identity(data, self._named)[1] == serial:
+            return decode_state(data, self._named)
+        try:
+            kept = self._versions.read(serial) if data is not None else None
+        except OSError as problem:
+            raise disk_failure(problem, "read a version of the state", self._versions.folder) from problem
+        if kept is None:
+            raise no_such_version(self._named, serial, self.versions())
+        return decode_state(kept, f"{self._named} (serial {serial})")
 
     def _require_expected(self, state: State, expected_serial: int | None) -> None:
         data = self._read_file(self._path, "read the state")
@@ -200,6 +245,34 @@ class LocalBackend:
             return file_lock_holder(self._lock_path)
         except OSError as problem:
             raise disk_failure(problem, "look at the lock", self._lock_path) from problem
+
+    def break_lock(self, lock_id: str) -> None:
+        """The kernel frees the lock with its process, so there is never a lock to break that nobody holds."""
+        holder = self.lock_holder()
+        if holder is None or holder.id != lock_id:
+            raise no_such_lock(self._named, lock_id, holder)
+        raise failure(
+            "The lock cannot be broken",
+            f"{self._named} is locked by process {holder.pid} on {holder.host}, which is still running.",
+            remedy=f"Stop process {holder.pid}: the lock is then free, and the next run recovers what it left.",
+        )
+
+    # --- runs -------------------------------------------------------------------------------------------------------
+
+    def record_run(self, record: RunRecord) -> None:
+        try:
+            append_run(f"{self._path}.runs", record, self._disk)
+        except OSError as problem:
+            raise disk_failure(problem, "record the run", f"{self._named}.runs") from problem
+
+    def runs(self) -> Sequence[RunRecord]:
+        try:
+            return read_runs(f"{self._path}.runs")
+        except OSError as problem:
+            raise disk_failure(problem, "read the records of runs", f"{self._named}.runs") from problem
+
+    def close(self) -> None:
+        """Files are open only while the lock is held."""
 
     def _journal_token(self) -> int:
         """The largest fencing token in the journal: what a lost lock file is made up for with."""
