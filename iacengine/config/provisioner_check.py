@@ -9,8 +9,8 @@ from iacengine.config.body_check import BodyCheck
 from iacengine.config.model import Connection, Origin, Provisioner, Raw, ResourceBlock
 from iacengine.config.provisioner_schemas import CONNECTION, ONE_OF, PROVISIONERS
 from iacengine.config.reference_check import ReferenceCheck, Surroundings
-from iacengine.config.source import mistake
-from iacengine.foundation.diagnostics import Findings
+from iacengine.config.source import locate, mistake
+from iacengine.foundation.diagnostics import Diagnostic, Findings, warning
 from iacengine.lang.references import Reference
 from iacengine.schema import Attribute, Block
 
@@ -25,6 +25,8 @@ def check_provisioners(
     if block.connection is not None:
         references.raw(block.connection.body, inside, block.connection.origin)
         _connection(block.connection, where, findings)
+        if not has_host and any(each.connection is None for each in block.provisioners):
+            findings.add(_no_host(block.connection, where))
     for provisioner in block.provisioners:
         references.raw(provisioner.body, inside, provisioner.origin)
         what = f"provisioner {provisioner.type} of {where}"
@@ -34,21 +36,31 @@ def check_provisioners(
         if own is not None:
             references.raw(own.body, inside, own.origin)
             _connection(own, what, findings)
-        if provisioner.type != "local-exec" and not has_host and (own is None or "host" not in own.body):
+        if own is not None and not has_host and "host" not in own.body:
+            findings.add(_no_host(own, what))
+        elif provisioner.type != "local-exec" and own is None and block.connection is None:
             findings.add(
-                mistake(
-                    provisioner.origin,
+                warning(
                     "Missing connection",
-                    f"The {what} runs on another machine, and nothing says on which.",
-                    key=True,
+                    f"The {what} runs on another machine, and nothing says on which: it will fail.",
                     remedy='Add connection: {host: "${self.…}"} to the provisioner, or to the resource.',
-                )
+                ).at(*locate(provisioner.origin, key=True))
             )
         if provisioner.on_destroy:
             _only_itself(provisioner.body, provisioner.origin, references, findings)
             for connection in (own, block.connection):
                 if connection is not None:
                     _only_itself(connection.body, connection.origin, references, findings)
+
+
+def _no_host(connection: Connection, what: str) -> Diagnostic:
+    return mistake(
+        connection.origin,
+        'Missing "host"',
+        f"The connection of the {what} has to say where to connect to.",
+        key=True,
+        remedy='Add host: "${self.…}".',
+    )
 
 
 def _connection(connection: Connection, what: str, findings: Findings) -> None:
