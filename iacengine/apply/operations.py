@@ -22,6 +22,7 @@ from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.checks import check_applied, check_planned, check_read
 from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
 from iacengine.provider.redaction import redacted
+from iacengine.provider.timeouts import timeout_of
 from iacengine.schema import Schema
 from iacengine.schema.values import mark_with_paths, unmark_with_paths
 from iacengine.state.journal_entries import Operation
@@ -98,6 +99,7 @@ def prepare_forward(
         config,
         new_token(),
         private,
+        timeout_of(plain, operation.value),
     )
     deposed = new_deposed_key() if change.action is Action.CREATE_THEN_DELETE else ""
     return Task(step, operation, change, provider, schema, request, planned, deposed)
@@ -106,7 +108,8 @@ def prepare_forward(
 def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: Provider, schema: Schema) -> Task:
     """A delete of the stored object, current or deposed."""
     prior = open_stored(stored, schema, provider)
-    request = ApplyRequest(change.address.resource.type, prior.value, None, None, new_token(), stored.private)
+    timeout = timeout_of(prior.value, Operation.DELETE.value)
+    request = ApplyRequest(change.address.resource.type, prior.value, None, None, new_token(), stored.private, timeout)
     return Task(step, Operation.DELETE, change, provider, schema, request, None, stored.deposed)
 
 

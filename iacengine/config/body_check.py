@@ -13,13 +13,15 @@ from iacengine.config.model import KeyPath, Origin, Raw
 from iacengine.config.source import mistake
 from iacengine.config.type_example import type_remedy
 from iacengine.foundation.diagnostics import Findings
+from iacengine.foundation.duration import DURATION_REMEDY, parse_duration
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import BOOL, NUMBER, STRING, Type
 from iacengine.lang.values import from_python
 from iacengine.schema import Attribute, Block, NestedBlock, Nesting
 
 _SCALARS: dict[Type, type] = {STRING: str, NUMBER: int, BOOL: bool}
-_META = ("count", "for_each", "depends_on", "provider", "lifecycle", "dynamic", "timeouts")
+_META = ("count", "for_each", "depends_on", "provider", "lifecycle", "dynamic")
+_TIMEOUTS = "timeouts"
 _DYNAMIC = ("for_each", "iterator", "labels", "content")
 
 
@@ -56,10 +58,14 @@ class BodyCheck:
                     self._read_only(name, (*path, name))
             elif name in blocks:
                 self._blocks(name, value, blocks[name], (*path, name))
+                if top and name == _TIMEOUTS:
+                    self._durations(value, (*path, name))
             elif name == "dynamic":
                 dynamic = self._dynamic(value, block, (*path, name))
-            elif name == COMMENT or (top and name == "timeouts"):
+            elif name == COMMENT:
                 continue
+            elif top and name == _TIMEOUTS:
+                self._no_timeouts((*path, name))
             else:
                 self._unknown(name, attributes, blocks, path, top=top)
         for name, attribute in attributes.items():
@@ -181,6 +187,25 @@ class BodyCheck:
             key=True,
             remedy="Remove it.",
         )
+
+    def _no_timeouts(self, path: KeyPath) -> None:
+        self._wrong(
+            'Unknown block "timeouts"',
+            f"{self._what} has no timeouts: its type offers none.",
+            path,
+            key=True,
+            remedy="Remove it.",
+        )
+
+    def _durations(self, value: Raw, path: KeyPath) -> None:
+        for body, where in _bodies(value, path):
+            for operation, text in _items(body):
+                if text.__class__ is str and not has_template(text):
+                    try:
+                        parse_duration(text)
+                    except ValueError as problem:
+                        detail = f"{path_text((*where, operation))} of {self._what}: {problem}."
+                        self._wrong("Invalid duration", detail, (*where, operation), remedy=DURATION_REMEDY)
 
     def _missing(self, name: str, attribute: Attribute, path: KeyPath, *, present: bool) -> None:
         about = f" {attribute.description}" if attribute.description else ""

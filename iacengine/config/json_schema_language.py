@@ -65,11 +65,6 @@ _PROVIDER: dict[str, JsonSchema] = {
         "type": "string",
     }
 }
-_TIMEOUTS: JsonSchema = {
-    "description": 'How long operations may take: create, update, delete, such as "30m".',
-    "type": ["object", "null"],
-    "additionalProperties": {"type": ["string", "number", "null"]},
-}
 
 
 def _lifecycle(definition: str) -> JsonSchema:
@@ -82,7 +77,6 @@ _ARGUMENTS: dict[str, JsonSchema] = {
     **_PROVIDER,
     "lifecycle": _lifecycle("lifecycle"),
     "lifecycle.data": _lifecycle("lifecycle.data"),
-    "timeouts": _TIMEOUTS,
     "_": {
         "description": "Arguments of the type whose names every block has a meaning for.",
         "type": ["object", "null"],

@@ -195,8 +195,8 @@ def define_block(
 ) -> None:
     """Add the body of a block, and those of the blocks in it, to the definitions.
 
-    `arguments`: what else may stand in the body; they win over attributes of the same name, except where the body
-    does (`timeouts`). `kind` says what the body is of, where the block has no description.
+    `arguments`: what else may stand in the body; they win over attributes of the same name. `kind` says what
+    the body is of, where the block has no description.
     """
     meta = dict(arguments or {})
     members = _members(block.attributes)
@@ -213,9 +213,7 @@ def define_block(
         definitions[f"{name}.dynamic"] = {"properties": {**dynamic, "//": COMMENT}, "additionalProperties": False}
         about = "Blocks that are made for each element of a collection."
         properties["dynamic"] = {"description": about, **blocks_of(reference(f"{name}.dynamic"))}
-    for argument, schema in meta.items():
-        if argument != "timeouts" or argument not in properties:
-            properties[argument] = schema
+    properties |= meta
     properties["//"] = COMMENT
     body: JsonSchema = {"description": block.description or f"A {kind}."}
     if block.deprecated is not None:

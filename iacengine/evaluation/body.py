@@ -29,7 +29,7 @@ from iacengine.lang.values import (
 from iacengine.schema import Block, NestedBlock, Nesting
 from iacengine.schema.values import check
 
-_META = frozenset({"timeouts", "//"})
+_META = frozenset({"//"})
 
 
 def evaluate_body(raw: Mapping[str, Any], block: Block, scope: AnyScope, origin: Origin) -> Value:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+DURATION_REMEDY = "Write a number with a unit: h, m, s or ms."
+
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 

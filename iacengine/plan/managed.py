@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iacengine.addresses import ProviderReference, ResourceInstance
+from iacengine.addresses import Mode, ProviderReference, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.ignored import ignore_changes
 from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.foundation.duration import DURATION_REMEDY
 from iacengine.lang.values import EPHEMERAL, SENSITIVE, Value, is_wholly_known
 from iacengine.plan.model import Action, Change, Reason
 from iacengine.plan.prior import PriorObject
 from iacengine.provider.planning import changed
 from iacengine.provider.protocol import PlanRequest, PlanResponse
+from iacengine.provider.timeouts import NAME as TIMEOUTS
+from iacengine.provider.timeouts import misspelled_timeouts
 from iacengine.schema import Path, Schema
 from iacengine.schema.proposed import proposed_new
 from iacengine.schema.unknowns import alike
@@ -32,6 +35,7 @@ from iacengine.schema.values import (
     schema_marks,
     unmark_with_paths,
 )
+from iacengine.schema.write_only import is_write_only
 
 PathMarks = tuple[tuple[Path, frozenset[str]], ...]
 
@@ -68,18 +72,36 @@ def evaluate_config(block: ResourceBlock, schema: Schema, scope: AnyScope) -> tu
     for path, names in marks:
         if EPHEMERAL in names:
             _refuse_stored_ephemeral(path, block, schema)
+    _check_timeouts(config, block, schema)
     return config, marks
 
 
-def _refuse_stored_ephemeral(path: Path, block: ResourceBlock, schema: Schema) -> None:
-    attribute = schema.block.attributes.get(str(path[0])) if path else None
-    if attribute is None or not attribute.write_only:
-        diagnostic = error(
-            "Invalid use of ephemeral value",
-            f'Ephemeral values cannot be used for "{path_text(path)}": it is not write-only, so it would be stored.',
-            remedy="Use a variable that is not ephemeral, or an attribute that is write-only.",
+def _check_timeouts(config: Value, block: ResourceBlock, schema: Schema) -> None:
+    problems = [
+        error("Invalid duration", f"timeouts.{operation} of {block.address}: {problem}.", remedy=DURATION_REMEDY).at(
+            *locate(block.origin, (TIMEOUTS, operation))
         )
-        raise DiagnosticsError(diagnostic.at(*locate(block.origin, path)))
+        for operation, problem in misspelled_timeouts(config, schema.block)
+    ]
+    if problems:
+        raise DiagnosticsError(*problems)
+
+
+def _refuse_stored_ephemeral(path: Path, block: ResourceBlock, schema: Schema) -> None:
+    if is_write_only(path, schema.block):
+        return
+    if block.address.mode is Mode.DATA:
+        detail = "a data source is stored with what it was asked"
+        remedy = "Use a value that is not ephemeral."
+    else:
+        detail = "it is not write-only, so it would be stored"
+        remedy = "Use a variable that is not ephemeral, or an attribute that is write-only."
+    diagnostic = error(
+        "Invalid use of ephemeral value",
+        f'Ephemeral values cannot be used for "{path_text(path)}": {detail}.',
+        remedy=remedy,
+    )
+    raise DiagnosticsError(diagnostic.at(*locate(block.origin, path)))
 
 
 def prepare(desired: Desired) -> PlanRequest:
@@ -165,7 +187,7 @@ def decide(
         previous_address=desired.previous_address,
         prior=prior.stored if prior is not None else None,
         config=mark_with_paths(desired.config, desired.marks),
-        body_unknown=not is_wholly_known(desired.config),
+        body_unknown=not is_wholly_known(desired.config) or any(EPHEMERAL in names for _, names in desired.marks),
         replace_paths=paths,
         import_id=desired.import_id,
         planned_private=final.private,
@@ -182,11 +204,12 @@ def _replacement(desired: Desired) -> Action:
 
 
 def _remark(schema: Schema, planned: Value, marks: PathMarks) -> Value:
-    """The planned object with the marks of its configuration and its schema."""
+    """The planned object with the marks of its configuration and its schema; what was ephemeral is not in it."""
     by_schema = schema_marks(planned, schema.block)
     if by_schema:
         planned = mark_paths(planned, by_schema, SENSITIVE)
-    return mark_with_paths(planned, marks) if marks else planned
+    kept = tuple((path, names - {EPHEMERAL}) for path, names in marks if names != {EPHEMERAL})
+    return mark_with_paths(planned, kept) if kept else planned
 
 
 def _same_marks(prior: PriorObject, planned: Value) -> bool:

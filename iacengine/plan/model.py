@@ -77,7 +77,8 @@ class Change:
 
     `before` and `after` are objects (dicts of values) or None. `prior` is the stored object before (refreshed), None
     on create. `config` is the evaluated body the change was planned from (None on delete). `body_unknown`: the body
-    held unknown values, so apply evaluates it again. `dependencies`: blocks the body refers to, to be stored.
+    held unknown or ephemeral values, so apply evaluates it again. `dependencies`: blocks the body refers to, to be
+    stored.
     """
 
     address: ResourceInstance

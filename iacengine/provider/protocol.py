@@ -8,8 +8,8 @@ and `apply`. The engine plans from the schema alone.
 Values are those of `iacengine.lang.values`, conforming to the schema (`iacengine.schema`). Marks never reach a
 provider. Unknown values reach only `configure`, `validate` and `plan`.
 
-A provider is used by several threads at once: `read`, `read_data`, `apply`, `import_`, `find` and what opens, renews and
-closes ephemeral resources must be thread-safe.
+A provider is used by several threads at once: `read`, `read_data`, `apply`, `import_`, `find` and what opens,
+renews and closes ephemeral resources must be thread-safe.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
+from iacengine.foundation.duration import parse_duration
 from iacengine.lang.values import Value
 from iacengine.provider.base import ProviderBase, cannot_tell
 from iacengine.provider.protocol import (
@@ -29,7 +30,7 @@ from iacengine_aws.errors import ApiError
 from iacengine_aws.observation import attributes_of, look_up
 from iacengine_aws.operations import HalfDoneError
 from iacengine_aws.planning import plan_resource
-from iacengine_aws.settings import Settings, parse_settings, provider_schema, seconds, validate_settings
+from iacengine_aws.settings import Settings, parse_settings, provider_schema, validate_settings
 from iacengine_aws.settling import settle, without_unknown
 from iacengine_aws.spec import Plain, ResourceSpec
 from iacengine_aws.specs import SPECS, spec_of
@@ -258,4 +259,4 @@ class AwsProvider(ProviderBase):
 def _patience(attributes: Plain, operation: str, timeout: float | None) -> float | None:
     """How long to wait, in seconds: what the block `timeouts` says, or the engine, or None for the type's own limit."""
     said = (attributes.get("timeouts") or {}).get(operation)
-    return seconds(said) if said else timeout
+    return parse_duration(said) if said else timeout

@@ -5,12 +5,12 @@ Names and meaning are those of Terraform's AWS provider 5.100. What is known the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, error, failure, near_match
+from iacengine.foundation.duration import parse_duration
 from iacengine.lang.values import Value, is_null, is_unknown, to_python, unmark_deep
 from iacengine.schema import Schema
 from iacengine_aws.services import ENDPOINT_NAMES
@@ -235,18 +235,6 @@ def parse_settings(config: Value) -> Settings:
     )
 
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(h|ms|us|µs|ns|m|s)")
-
-
-def seconds(text: str) -> float:
-    """A duration such as `1h30m` or `300ms` (the form of Go's time.ParseDuration) in seconds. Raises ValueError."""
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f'"{text}" is not a duration such as "30s", "10m" or "1h30m"')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
 def _assume_role(block: Mapping[str, Value]) -> AssumeRole | None:
     plain = {name: _plain(child) for name, child in block.items()}
     if not plain.get("role_arn"):
@@ -254,7 +242,7 @@ def _assume_role(block: Mapping[str, Value]) -> AssumeRole | None:
     duration = None
     if plain.get("duration"):
         try:
-            duration = int(seconds(plain["duration"]))
+            duration = int(parse_duration(plain["duration"]))
         except ValueError as problem:
             raise failure(
                 "Invalid AWS provider configuration",

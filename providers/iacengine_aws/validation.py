@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 
 from iacengine.foundation.diagnostics import Diagnostic, error, near_match
+from iacengine.foundation.duration import parse_duration
 from iacengine.lang.values import Value, is_null, is_unknown, unmark
 from iacengine.schema import Path
 from iacengine.schema.values import path_text
-from iacengine_aws.settings import seconds
 from iacengine_aws.spec import ID, TAGS_ALL, Field, Nested, ResourceSpec
 
 
@@ -125,7 +125,7 @@ def _durations(block: Mapping[str, Value], path: Path) -> list[Diagnostic]:
     for name, value in block.items():
         if isinstance(value, str):
             try:
-                seconds(value)
+                parse_duration(value)
             except ValueError as problem:
                 findings.append(error("Invalid duration", f"{path_text((*path, name))}: {problem}."))
     return findings

@@ -6,9 +6,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.foundation.duration import duration_text
 from iacengine.lang.values import Value, is_null, is_unknown
 from iacengine.provider.base import ProviderBase
 from iacengine.provider.protocol import (
@@ -136,7 +138,9 @@ class MockProvider(ProviderBase):
         operation = "delete" if request.planned is None else "create" if request.prior is None else "update"
         subject = request.prior if request.planned is None else request.planned
         try:
-            self._wait(operation)
+            deadline = None if request.timeout is None else monotonic() + request.timeout
+            if not self._wait(operation, request.timeout):
+                return ApplyResponse(None, diagnostics=_timed_out(operation, request, "Nothing was changed."))
             faults = firing(self._settings.faults, self._cloud, operation, request.type, subject.get("name"))
             fault = faults.at("before")
             if fault is not None:
@@ -149,7 +153,9 @@ class MockProvider(ProviderBase):
             fault = faults.at("after")
             if fault is not None:
                 return ApplyResponse(state, diagnostics=_failed(operation, request.type, fault.error or ""))
-            self._settle((state or request.prior)["id"])
+            if not self._settle((state or request.prior)["id"], deadline):
+                left = "The change was made, but it cannot be seen everywhere yet."
+                return ApplyResponse(state, diagnostics=_timed_out(operation, request, left))
             return ApplyResponse(state)
         except CloudError as problem:
             return ApplyResponse(None, diagnostics=_failed(operation, request.type, str(problem)))
@@ -170,12 +176,15 @@ class MockProvider(ProviderBase):
         there = self._cloud.create(request.type, id_, request.token, stored)
         return made if there is stored else decode(there, block)
 
-    def _settle(self, id_: str) -> None:
-        """Wait until reads see a change, as an adapter of a real cloud would."""
+    def _settle(self, id_: str, deadline: float | None) -> bool:
+        """Wait until reads see a change, as an adapter of a real cloud would; False when the time is up before."""
         stopped = self._stopped
         while self._settings.wait and not self._cloud.is_settled(id_):
+            if deadline is not None and monotonic() >= deadline:
+                return False
             if stopped.wait(_POLL if self._settings.lag.seconds else 0):
-                return
+                return True
+        return True
 
     # --- both
 
@@ -183,10 +192,13 @@ class MockProvider(ProviderBase):
         faults = firing(self._settings.faults, self._cloud, operation, type_, subject.get("name"))
         return faults.at("before") or faults.at("after")
 
-    def _wait(self, operation: str) -> None:
+    def _wait(self, operation: str, timeout: float | None = None) -> bool:
+        """Take the time that the operation takes; False when the timeout is over before."""
         seconds = self._settings.latency.get(operation, 0.0)
-        if seconds and self._stopped.wait(seconds):
+        in_time = timeout is None or seconds <= timeout
+        if seconds and self._stopped.wait(seconds if timeout is None else min(seconds, timeout)):
             raise _StoppedError(operation)
+        return in_time
 
     def _decode(self, type_: str, stored: Mapping[str, Any]) -> dict[str, Value]:
         return decode(stored, SCHEMA.resources[type_].block)
@@ -204,6 +216,16 @@ class MockProvider(ProviderBase):
 
     def close(self) -> None:
         self._cloud.close()
+
+
+def _timed_out(operation: str, request: ApplyRequest, left: str) -> tuple[Diagnostic, ...]:
+    return (
+        error(
+            f"Timed out: cannot {operation} {request.type}",
+            f"It was not done after {duration_text(request.timeout or 0)}. {left}",
+            remedy=f'Allow more time with "{operation}" in the block timeouts.',
+        ),
+    )
 
 
 def _failed(operation: str, type_: str, message: str) -> tuple[Diagnostic, ...]:

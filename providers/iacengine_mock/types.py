@@ -38,6 +38,16 @@ _DISK = Block(
         "type": Attribute(STRING, optional=True, default="ssd"),
     }
 )
+TIMEOUTS = NestedBlock(
+    Nesting.SINGLE,
+    Block(
+        {
+            operation: _text(optional=True, description='A duration such as "30s" or "10m".')
+            for operation in ("create", "update", "delete")
+        },
+        description="How long operations may take.",
+    ),
+)
 _METADATA = Block({"owner": _text(optional=True), "labels": Attribute(_TAGS, optional=True)})
 
 SERVER = Block(
@@ -55,6 +65,7 @@ SERVER = Block(
     {
         "disk": NestedBlock(Nesting.LIST, _DISK),
         "metadata": NestedBlock(Nesting.SINGLE, _METADATA),
+        "timeouts": TIMEOUTS,
     },
 )
 
@@ -73,7 +84,8 @@ DATABASE = Block(
         "port": Attribute(NUMBER, optional=True, computed=True),
         "network_id": _text(optional=True, description="The network it stands in; that has to exist."),
         "tags": Attribute(_TAGS, optional=True),
-    }
+    },
+    {"timeouts": TIMEOUTS},
 )
 
 OBJECT = Block(

@@ -2,12 +2,13 @@
 
 import pytest
 
+from iacengine.foundation.duration import parse_duration
 from iacengine.lang.types import STRING
 from iacengine.lang.values import Unknown, to_python
 from iacengine.provider.protocol import ApplyRequest
 from iacengine_aws import PROVIDER
 from iacengine_aws.errors import ApiError, api_error
-from iacengine_aws.settings import parse_settings, seconds
+from iacengine_aws.settings import parse_settings
 
 
 def only(found):
@@ -112,13 +113,13 @@ def test_default_tags_that_are_not_known_yet_leave_tags_all_unknown():
 
 @pytest.mark.parametrize(("text", "value"), [("90s", 90), ("1h30m", 5400), ("1.5m", 90), ("250ms", 0.25)])
 def test_durations_are_written_as_in_go(text, value):
-    assert seconds(text) == value
+    assert parse_duration(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "10", "ten minutes", "1h 30m", "-1s"])
 def test_other_texts_are_no_durations(text):
-    with pytest.raises(ValueError, match="not a duration"):
-        seconds(text)
+    with pytest.raises(ValueError, match="no duration"):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _SERVER = Block(
             max_items=2,
         ),
         "network": NestedBlock(Nesting.SINGLE, Block({"subnet": Attribute(STRING, optional=True)})),
+        "timeouts": NestedBlock(Nesting.SINGLE, Block({"create": Attribute(STRING, optional=True)})),
     },
 )
 _SCHEMAS = {
