@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from iacengine.addresses import ResourceInstance
 from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.state.journal_entries import Operation
-from iacengine.state.model import Deposed
+from iacengine.state.model import Deposed, ResourceObject
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshStarted:
-    """Objects of one type are about to be looked up again; `total` of them."""
+    """Objects of one type are about to be looked up again; `total` of them. `objects` are those, as stored."""
 
     provider: str
     type: str
     total: int
+    objects: Sequence[ResourceObject] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class RefreshFinished:
     provider: str
     type: str
     total: int
+    objects: Sequence[ResourceObject] = ()
 
 
 @dataclass(frozen=True, slots=True)

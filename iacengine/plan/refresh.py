@@ -70,7 +70,7 @@ class Refresh:
                 prior = open_stored(found, schema, provider)
                 self._results[found.key] = Refreshed(prior, prior, False)
             return
-        self._listener(RefreshStarted(reference.source, type_, len(stored)))
+        self._listener(RefreshStarted(reference.source, type_, len(stored), stored))
         batches = [stored[start : start + _BATCH] for start in range(0, len(stored), _BATCH)]
         for batch in batches:
             if provider.is_local:
@@ -79,7 +79,7 @@ class Refresh:
             future = self._pool().submit(self._read, provider, type_, schema, batch)
             for found in batch:
                 self._waiting[found.key] = future
-        self._listener(RefreshFinished(reference.source, type_, len(stored)))
+        self._listener(RefreshFinished(reference.source, type_, len(stored), stored))
 
     def _read(self, provider: Provider, type_: str, schema: Schema, stored: Sequence[ResourceObject]) -> None:
         priors = [open_stored(found, schema, provider) for found in stored]

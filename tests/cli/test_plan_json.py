@@ -160,6 +160,7 @@ def test_the_configuration_tells_constants_from_references() -> None:
         "mock_object.b",
         "var.z[0]",
         "var.z",
+        "local.l.m",
         "local.l",
     ]
     assert resource["expressions"]["disk"] == [

@@ -18,7 +18,7 @@ from iacengine.plan.events import (
 )
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
 from iacengine.state.journal_entries import Operation
-from iacengine.state.model import OutputState
+from iacengine.state.model import OutputState, ResourceObject
 
 Make = Callable[..., Any]
 NOW = "2026-01-02T03:04:05.000006Z"
@@ -126,13 +126,32 @@ def test_forgetting_is_no_apply_event() -> None:
     )
 
 
+def test_every_object_that_is_refreshed_has_lines() -> None:
+    objects = [
+        ResourceObject(A, "p", {"id": "obj-1"}),
+        ResourceObject(parse_resource_instance("mock_object.b"), "p", {"name": "no id"}),
+    ]
+    shown = lines(
+        lambda ui: (
+            ui.event(RefreshStarted("p", "mock_object", 2, objects)),
+            ui.event(RefreshFinished("p", "mock_object", 2, objects)),
+        )
+    )
+    assert [line["@message"] for line in shown] == [
+        f"{A}: Refreshing state... [id=obj-1]",
+        "mock_object.b: Refreshing state...",
+        f"{A}: Refresh complete [id=obj-1]",
+        "mock_object.b: Refresh complete",
+    ]
+    assert shown[0]["hook"] == {"resource": resource_json(A), "id_key": "id", "id_value": "obj-1"}
+    assert [line["type"] for line in shown[1:3]] == ["refresh_start", "refresh_complete"]
+
+
 def test_the_other_events_have_lines_too() -> None:
     shown = lines(
         lambda ui: [
             ui.event(event)
             for event in (
-                RefreshStarted("p", "mock_object", 3),
-                RefreshFinished("p", "mock_object", 3),
                 StepFailed(1, Operation.UPDATE, A, 2.0, ()),
                 StepSkipped(2, Operation.CREATE, A, "mock_object.b failed"),
                 Recovered(Operation.CREATE, A, "adopted"),
@@ -141,15 +160,13 @@ def test_the_other_events_have_lines_too() -> None:
         ]
     )
     assert [line["type"] for line in shown] == [
-        "refresh_start",
-        "refresh_complete",
         "apply_errored",
         "apply_skipped",
         "recovered",
         "diagnostic",
     ]
-    assert shown[2]["@message"] == f"{A}: Modifications errored after 2s"
-    assert shown[5]["@level"] == "warn"
+    assert shown[0]["@message"] == f"{A}: Modifications errored after 2s"
+    assert shown[3]["@level"] == "warn"
 
 
 def test_summaries_are_worded_as_terraform_words_them() -> None:

@@ -38,7 +38,8 @@ def _show_plan(terminal: Terminal, path: str, *, as_json: bool, show_sensitive: 
         from iacengine.cli.views.plan_json import plan_json
         from iacengine.cli.views.value_json import dumps
 
-        terminal.line(dumps(plan_json(plan, installed_schemas())).decode())
+        schemas = installed_schemas()
+        terminal.line(dumps(plan_json(plan, schemas, schemas.of_provider)).decode())
         return
     from iacengine.cli.views.plan_text import plan_segments
     from iacengine.cli.views.segments import styled

@@ -7,32 +7,36 @@ they are, marked by `before_sensitive` and `after_sensitive`: tools that check a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.cli.views.checks_json import checks_json
-from iacengine.cli.views.configuration_json import configuration_json
+from iacengine.cli.views.configuration_json import configuration_json, default_json
+from iacengine.cli.views.provider_config_json import ProviderSchemas, no_provider_schemas
 from iacengine.cli.views.state_json import Schemas, module_tree, provider_name, resource_head, state_json
 from iacengine.cli.views.value_json import ABSENT, change_json, json_of, sensitive_of, unknown_of
 from iacengine.foundation.garbage import collection_paused
 from iacengine.foundation.version import TERRAFORM_VERSION
 from iacengine.lang.types import type_to_json
-from iacengine.lang.values import Value, is_wholly_known, type_of
+from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
 from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode
 from iacengine.schema import Path
+from iacengine.schema.values import encode_type
+from iacengine.state.model import OutputState, State
 
 _GONE = (Action.DELETE, Action.FORGET)
 
 
-def plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
+def plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas = no_provider_schemas) -> dict[str, Any]:
     """The whole document."""
     with collection_paused():
-        return _plan_json(plan, schemas)
+        return _plan_json(plan, schemas, provider_schemas)
 
 
-def _plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
+def _plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas) -> dict[str, Any]:
     document: dict[str, Any] = {"format_version": "1.2", "terraform_version": TERRAFORM_VERSION}
-    variables = {name: _variable(plan.variables[name]) for name in sorted(plan.variables)}
+    variables = _variables(plan)
     if variables:
         document["variables"] = variables
     document["planned_values"] = _planned_values(plan, schemas)
@@ -48,9 +52,10 @@ def _plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
         document["resource_changes"] = changes
     if plan.outputs:
         document["output_changes"] = {name: _output(change) for name, change in sorted(plan.outputs.items())}
-    if not plan.prior_state.is_empty:
-        document["prior_state"] = state_json(plan.prior_state, schemas)
-    document["configuration"] = configuration_json(plan.configuration, schemas)
+    prior = _prior_state(plan)
+    if not prior.is_empty:
+        document["prior_state"] = state_json(prior, schemas)
+    document["configuration"] = configuration_json(plan.configuration, schemas, provider_schemas)
     if plan.relevant_attributes:
         document["relevant_attributes"] = [
             {"resource": resource, "attribute": list(path)} for resource, path in plan.relevant_attributes
@@ -64,9 +69,31 @@ def _plan_json(plan: Plan, schemas: Schemas) -> dict[str, Any]:
     return document
 
 
-def _variable(value: Value) -> dict[str, Any]:
-    known = json_of(value)
-    return {} if known is ABSENT else {"value": known}
+def _variables(plan: Plan) -> dict[str, Any]:
+    """The values of root variables. A plan holds no ephemeral ones; as in Terraform the defaults of these are shown."""
+    entries: dict[str, Any] = {}
+    for name, variable in plan.configuration.root.variables.items():
+        if name not in plan.variables and variable.has_default:
+            entries[name] = {"value": default_json(variable)}
+    for name, value in plan.variables.items():
+        known = json_of(value)
+        entries[name] = {} if known is ABSENT else {"value": known}
+    return {name: entries[name] for name in sorted(entries)}
+
+
+def _prior_state(plan: Plan) -> State:
+    """The state before, as Terraform shows it: with the outputs as they will be, where that is known already."""
+    outputs = dict(plan.prior_state.outputs)
+    for name, change in plan.outputs.items():
+        declared = plan.configuration.root.outputs.get(name)
+        if declared is None or change.action is Action.DELETE or not is_wholly_known(change.after):
+            continue
+        plain, _ = unmark_deep(change.after)
+        outputs.pop(name, None)
+        if not is_null(plain):
+            type_ = type_of(plain)
+            outputs[name] = OutputState(encode_type(plain, type_), type_to_json(type_), declared.sensitive)
+    return replace(plan.prior_state, outputs=outputs, checks=())
 
 
 # --- changes --------------------------------------------------------------------------------------------------------

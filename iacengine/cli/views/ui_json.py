@@ -1,7 +1,6 @@
 """Terraform's machine-readable UI, version 1.2: one JSON object a line while a command runs.
 
-https://developer.hashicorp.com/terraform/internals/machine-readable-ui. Objects are refreshed many at once here, so
-`refresh_start` and `refresh_complete` speak of a resource type: `addr` is the type and `total` says how many.
+https://developer.hashicorp.com/terraform/internals/machine-readable-ui.
 """
 
 from __future__ import annotations
@@ -114,25 +113,28 @@ class UiLines:
             case ProvisionStarted() | ProvisionOutput() | ProvisionFinished():
                 self._provisioned(event)
             case RefreshStarted() | RefreshFinished():
-                done = isinstance(event, RefreshFinished)
-                resource = {
-                    "addr": event.type,
-                    "module": "",
-                    "resource": event.type,
-                    "implied_provider": event.type.partition("_")[0],
-                    "resource_type": event.type,
-                    "resource_name": "",
-                    "resource_key": None,
-                }
-                message = f"{event.type}: " + ("Refresh complete" if done else f"Refreshing state... [{event.total}]")
-                hook = {"resource": resource, "total": event.total}
-                self.line("refresh_complete" if done else "refresh_start", message, hook=hook)
+                self._refreshed(event)
             case Recovered():
                 message = f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
                 hook = {"resource": resource_json(event.address), "action": event.operation.value}
                 self.line("recovered", message, hook=hook | {"outcome": event.outcome})
             case Warned():
                 self.diagnostics([event.diagnostic])
+
+    def _refreshed(self, event: RefreshStarted | RefreshFinished) -> None:
+        """Objects are looked up many at once; each has its line all the same."""
+        kind, text = (
+            ("refresh_start", "Refreshing state...")
+            if isinstance(event, RefreshStarted)
+            else ("refresh_complete", "Refresh complete")
+        )
+        for found in event.objects:
+            id_ = found.attributes.get("id")
+            hook = {"resource": resource_json(found.address)}
+            if isinstance(id_, str) and id_:
+                self.line(kind, f"{found.address}: {text} [id={id_}]", hook=hook | _id(id_))
+            else:
+                self.line(kind, f"{found.address}: {text}", hook=hook)
 
     def still_running(self, event: StepStarted, elapsed: int) -> None:
         """`elapsed` in whole seconds."""
