@@ -51,6 +51,8 @@ from iacengine.state.json_form import (
     check_to_json,
     dump,
     load,
+    moves_from_json,
+    moves_to_json,
     object_from_json,
     object_to_json,
     output_from_json,
@@ -93,6 +95,7 @@ def _entry_to_json(entry: JournalEntry) -> Json:
                 "provider": entry.provider,
                 "prior": _object_or_null(entry.prior),
                 "planned": _object_or_null(entry.planned),
+                **({"commits": True} if entry.commits else {}),
             }
         case Succeeded():
             return {"type": "succeeded", "step": entry.step, "changes": changes_to_json(entry.changes)}
@@ -109,6 +112,10 @@ def _entry_to_json(entry: JournalEntry) -> Json:
                 data["outputs"] = {name: output_to_json(output) for name, output in entry.outputs.items()}
             if entry.checks is not None:
                 data["checks"] = [check_to_json(check) for check in entry.checks]
+            if entry.prepares:
+                data["prepares"] = True
+            if entry.moves:
+                data["moves"] = moves_to_json(entry.moves)
             return data
         case Opened():
             return {
@@ -119,6 +126,7 @@ def _entry_to_json(entry: JournalEntry) -> Json:
                 "fencing_token": entry.fencing_token,
                 "command": entry.command,
                 "time": entry.time,
+                **({"on_failure": entry.on_failure} if entry.on_failure != "pause" else {}),
                 **({"encryption": dict(entry.encryption)} if entry.encryption is not None else {}),
             }
         case Closed():
@@ -240,6 +248,7 @@ def _entry_from_json(data: Any) -> JournalEntry:
                 provider=data["provider"],
                 prior=None if prior is None else object_from_json(prior),
                 planned=None if planned is None else object_from_json(planned),
+                commits=data.get("commits", False),
             )
         case "succeeded":
             return Succeeded(data["step"], changes_from_json(data["changes"]))
@@ -251,6 +260,8 @@ def _entry_from_json(data: Any) -> JournalEntry:
                 changes_from_json(data["changes"]),
                 None if outputs is None else {name: output_from_json(form) for name, form in outputs.items()},
                 None if checks is None else tuple(check_from_json(form) for form in checks),
+                data.get("prepares", False),
+                moves_from_json(data.get("moves", ())),
             )
         case "opened":
             return Opened(
@@ -261,6 +272,7 @@ def _entry_from_json(data: Any) -> JournalEntry:
                 command=data["command"],
                 time=data["time"],
                 encryption=data.get("encryption"),
+                on_failure=data.get("on_failure", "pause"),
             )
         case "closed":
             return Closed(data["outcome"])

@@ -31,7 +31,8 @@ class Operation(Enum):
 class Opened:
     """A run starts: binds every entry that follows to the state it changes. `serial` is that of the state before.
 
-    `encryption`: as in `State`, for what is sealed in the entries that follow.
+    `encryption`: as in `State`, for what is sealed in the entries that follow. `on_failure`: what is to be done when
+    the run does not come to its end.
     """
 
     run: str
@@ -41,6 +42,7 @@ class Opened:
     command: str
     time: str
     encryption: Mapping[str, Any] | None = None
+    on_failure: str = "pause"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,7 @@ class Begun:
     """A provider is about to be called. `prior`: the object as it was before (None for create).
 
     `planned` is the object as planned, in stored form, unknown parts null; it tells recovery what was meant.
+    `commits`: the deletion belongs to the commit phase, from which there is no way back.
     """
 
     step: int
@@ -58,6 +61,7 @@ class Begun:
     provider: str
     prior: ResourceObject | None = None
     planned: ResourceObject | None = None
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +83,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changed:
-    """State changes without a provider call: moves, refreshed objects, forgotten objects, outputs, check results."""
+    """State changes without a provider call: moves, refreshed objects, forgotten objects, outputs, check results.
+
+    `prepares`: what planning had found out, before the first step; `moves` (from, to) among that.
+    """
 
     changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
     outputs: Mapping[str, OutputState] | None = None
     checks: tuple[CheckResult, ...] | None = None
+    prepares: bool = False
+    moves: tuple[tuple[ResourceInstance, ResourceInstance], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from iacengine.addresses import parse_resource_instance
-from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject
+from iacengine.addresses import ResourceInstance, parse_resource_instance
+from iacengine.state.model import CheckResult, ObjectKey, OutputState, PendingRollback, ResourceObject
 
 Json = dict[str, Any]
 
@@ -128,6 +128,35 @@ def changes_from_json(listed: Iterable[Json]) -> dict[ObjectKey, ResourceObject 
         else:
             changes[(parse_resource_instance(data["address"]), data.get("deposed", ""))] = None
     return changes
+
+
+def moves_to_json(moves: Iterable[tuple[ResourceInstance, ResourceInstance]]) -> list[list[str]]:
+    return [[str(source), str(target)] for source, target in moves]
+
+
+def moves_from_json(listed: Iterable[Sequence[str]]) -> tuple[tuple[ResourceInstance, ResourceInstance], ...]:
+    return tuple((parse_resource_instance(source), parse_resource_instance(target)) for source, target in listed)
+
+
+def pending_to_json(pending: PendingRollback) -> Json:
+    return {
+        "run": pending.run,
+        "serial": pending.serial,
+        "changes": changes_to_json(pending.changes),
+        "moves": moves_to_json(pending.moves),
+        "skipped": list(map(str, pending.skipped)),
+    }
+
+
+def pending_from_json(data: Json) -> PendingRollback:
+    """Raises as `object_from_json` does."""
+    return PendingRollback(
+        data["run"],
+        data["serial"],
+        changes_from_json(data["changes"]),
+        moves_from_json(data["moves"]),
+        tuple(map(parse_resource_instance, data["skipped"])),
+    )
 
 
 # --- outputs and checks ---------------------------------------------------------------------------------------------

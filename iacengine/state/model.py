@@ -75,6 +75,22 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PendingRollback:
+    """A run that failed, or was cut off, and is still to be undone.
+
+    The way back leads to the version with `serial` (None: to nothing), with `changes` put in: what planning had found
+    out before the run (moves, refreshed objects). `moves` (from, to) are taken back in the end. `run` is its id,
+    `skipped` the objects that are to stay as they are.
+    """
+
+    run: str
+    serial: int | None
+    changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+    moves: tuple[tuple[ResourceInstance, ResourceInstance], ...] = ()
+    skipped: tuple[ResourceInstance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class State:
     """All that is remembered of a stack. `serial` grows by one with every write; `lineage` never changes.
 
@@ -92,6 +108,7 @@ class State:
     engine_version: str = ""
     encryption: Mapping[str, Any] | None = None
     sealed: str | None = None
+    pending_rollback: PendingRollback | None = None
 
     @property
     def is_empty(self) -> bool:

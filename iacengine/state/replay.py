@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
@@ -13,10 +13,16 @@ from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceO
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A run that the journal tells of. `outcome` is that of its `Closed`, None when it never came to it."""
+    """A run that the journal tells of.
+
+    `outcome` is that of its `Closed`, None when it never came to it. `prepared`: what planning had found out before.
+    `committed`: its commit phase had begun.
+    """
 
     opened: Opened
     outcome: str | None = None
+    prepared: Changed = field(default_factory=Changed)
+    committed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,10 +86,14 @@ class _Replaying:
             case Begun():
                 self._settle((entry.address, entry.deposed))
                 self._in_flight[(run, entry.step)] = entry
+                if entry.commits and not self._runs[run].committed:
+                    self._runs[run] = replace(self._runs[run], committed=True)
             case Succeeded() | Failed():
                 self._in_flight.pop((run, entry.step), None)
                 self._change(entry.changes)
             case Changed():
+                if entry.prepares:
+                    self._runs[run] = replace(self._runs[run], prepared=entry)
                 self._change(entry.changes)
                 self._outputs = self._outputs if entry.outputs is None else entry.outputs
                 self._checks = self._checks if entry.checks is None else entry.checks

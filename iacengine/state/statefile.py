@@ -6,6 +6,7 @@ It is one JSON text, laid out so that a diff shows objects, and the first line t
     "outputs":{
     "name":{…}
     },
+    "pending_rollback":{… only after a run that is still to be undone …},
     "checks":[
     {…}
     ],
@@ -42,6 +43,8 @@ from iacengine.state.json_form import (
     object_to_json,
     output_from_json,
     output_to_json,
+    pending_from_json,
+    pending_to_json,
     require_key,
 )
 from iacengine.state.model import ObjectKey, ResourceObject, State
@@ -69,6 +72,8 @@ def encode_state(state: State) -> bytes:
 
     outputs = [line(name) + b":" + line(output_to_json(state.outputs[name])) for name in sorted(state.outputs)]
     checks = [line(check_to_json(check)) for check in state.checks]
+    pending = state.pending_rollback
+    way_back = b"" if pending is None else b'\n"pending_rollback":%b,' % line(pending_to_json(pending))
     objects = [line(object_to_json(object_, str(object_.address))) for object_ in _in_order(state.objects)]
     head: Json = {"format": FORMAT, "version": VERSION, "lineage": state.lineage, "serial": state.serial}
     head["engine_version"] = state.engine_version
@@ -83,7 +88,9 @@ def encode_state(state: State) -> bytes:
             orjson.dumps(head)[:-1],
             b',\n"outputs":{',
             _lines(outputs),
-            b'\n},\n"checks":[',
+            b"\n},",
+            way_back,
+            b'\n"checks":[',
             _lines(checks),
             b'\n],\n"objects":[',
             _lines(objects),
@@ -149,6 +156,7 @@ def _state_of(content: Json) -> State:
         engine_version=content["engine_version"],
         encryption=content.get("encryption"),
         sealed=content.get("sealed"),
+        pending_rollback=pending_from_json(content["pending_rollback"]) if "pending_rollback" in content else None,
     )
 
 

@@ -17,7 +17,7 @@ from iacengine.state.backends.base import Backend
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, ResourceObject, State
+from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
 
 PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
 
@@ -49,7 +49,11 @@ def _full_state() -> State:
         CheckResult("check", "check.c", "fail", "check.c", ("no\nway",)),
         CheckResult("resource", "aws_instance.a[2]", "pass", "aws_instance.a"),
     )
-    return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0")
+    gone = parse_resource_instance("aws_vpc.gone")
+    pending = PendingRollback(
+        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,)
+    )
+    return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 
 
 @pytest.fixture

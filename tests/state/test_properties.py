@@ -11,7 +11,7 @@ from iacengine.addresses import Mode, ModuleInstance, Resource, ResourceInstance
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.state.journal import HEADER, decode_entries, encode_entries
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, ResourceObject, State
+from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
 from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state, encode_state
 from iacengine.state.tfstate import from_tfstate, to_tfstate
@@ -58,6 +58,18 @@ states = st.builds(
     outputs=outputs,
     checks=st.lists(check_results, max_size=2).map(tuple),
     engine_version=texts,
+    encryption=st.none() | st.dictionaries(texts, texts, max_size=2),
+    sealed=st.none() | texts,
+    pending_rollback=st.none()
+    | st.builds(
+        PendingRollback,
+        texts,
+        st.none() | st.integers(0, 2**40),
+        st.lists(objects, max_size=2).map(lambda found: {object_.key: object_ for object_ in found})
+        | addresses.map(lambda gone: {(gone, ""): None}),
+        st.lists(st.tuples(addresses, addresses), max_size=1).map(tuple),
+        st.lists(addresses, max_size=1).map(tuple),
+    ),
 )
 
 
