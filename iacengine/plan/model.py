@@ -111,12 +111,14 @@ class Step:
     """One side effect, or a gate. `change` indexes `Plan.changes`; `awaits` are indexes into `Plan.steps`.
 
     A gate (`operation` None) does nothing; it joins many awaited steps into one, so that the number of edges grows
-    with the number of objects and not with its square.
+    with the number of objects and not with its square. `commits`: the step belongs to the commit phase, which begins
+    when all else has succeeded and from which there is no way back.
     """
 
     operation: Operation | None
     change: int
     awaits: tuple[int, ...] = ()
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,9 @@ edge and create-before-destroy transformers):
 3. For a deletion that is `create_before_destroy` both edges of rule 2 turn round: it waits for the updates. It waits
    for those of what the configuration makes depend on it as well, which may be new or may have moved.
 
+Where a failed apply is rolled back, deletes of what the configuration no longer holds come last of all: they are the
+commit phase, from which there is no way back. A delete that a replacement waits for stays where it is.
+
 Gates join many awaited steps into one. They stand for blocks, so an object waits for all of a block it refers to.
 What is stored may contradict itself or the configuration after partial runs; then edges from stored dependencies give
 way, so that no state of affairs blocks a plan.
@@ -39,11 +42,17 @@ _DELETES = (Action.DELETE, Action.REPLACE, Action.CREATE_THEN_DELETE)
 
 
 def order_steps(
-    graph: ConfigGraph, changes: Sequence[Change], state: State, in_checks: Container[ConfigResource] = ()
+    graph: ConfigGraph,
+    changes: Sequence[Change],
+    state: State,
+    in_checks: Container[ConfigResource] = (),
+    *,
+    commit_last: bool = False,
 ) -> tuple[Step, ...]:
     """The steps of the changes, each with what it awaits. Never has a cycle.
 
     `in_checks` are the data sources inside `check` blocks, which are read after all else is created and updated.
+    `commit_last`: deletes of what is wanted no more come after everything else, as far as they can.
     """
     if not any(change.is_effect for change in changes):
         return ()
@@ -51,8 +60,10 @@ def order_steps(
     order.follow_configuration(graph)
     order.put_last(in_checks)
     if order.has_deletes:
-        order.follow_state(graph, state)
+        order.follow_state(graph, state, commit_last=commit_last)
         order.follow_reads(graph)
+    if commit_last:
+        order.put_commit_last()
     order.break_cycles()
     return order.steps()
 
@@ -72,6 +83,7 @@ class _Order:
         self.forward: defaultdict[str, list[int]] = defaultdict(list)
         self.deletes: defaultdict[str, list[int]] = defaultdict(list)
         self.late_deletes: set[int] = set()
+        self.commit: set[int] = set()
         self.step_blocks: dict[int, str] = {}
         self.changes = changes
         for index, change in enumerate(changes):
@@ -149,7 +161,7 @@ class _Order:
 
     # --- deletes ---------------------------------------------------------------------------------------------------
 
-    def follow_state(self, graph: ConfigGraph, state: State) -> None:
+    def follow_state(self, graph: ConfigGraph, state: State, *, commit_last: bool) -> None:
         """The edges that dependencies ask for: those that are stored, and those that are declared by now.
 
         What is reached through both kinds at once does not count: that an object needed another before, and is needed
@@ -160,17 +172,46 @@ class _Order:
             stored.setdefault(str(found.address.config), set()).update(found.dependencies)
         declaring = Dependencies(graph)
         declared = {_block_text(node): set(declaring.of(node)) for node in graph if node.kind is Kind.RESOURCE}
-        for needs in (stored, declared):
-            self._follow(needs)
+        users = [_users(needs) for needs in (stored, declared)]
+        if commit_last:
+            self._find_commit(users)
+        for needs, used_by in zip((stored, declared), users, strict=True):
+            self._follow(needs, used_by)
 
-    def _follow(self, needs: _Dependencies) -> None:
-        users: _Dependencies = {}
-        for block, needed in needs.items():
-            needed.discard(block)
-            for other in needed:
-                users.setdefault(other, set()).add(block)
+    def _find_commit(self, users: Sequence[_Dependencies]) -> None:
+        """The deletes that can come last: those that no replacement waits for."""
+        awaited: set[str] = set()
+        reached = [str(change.address.config) for change in self.changes if change.action is Action.REPLACE]
+        while reached:
+            block = reached.pop()
+            for used_by in users:
+                fresh = used_by.get(block, set()) - awaited
+                awaited |= fresh
+                reached += fresh
+        self.commit = {
+            step
+            for block, steps in self.deletes.items()
+            if block not in awaited
+            for step in steps
+            if self.changes[self.change_of[step]].action is not Action.REPLACE
+        }
+
+    def put_commit_last(self) -> None:
+        """The deletes of the commit phase, and what is only forgotten, await all else."""
+        forgets = {step for step, operation in enumerate(self.operations) if operation is Operation.FORGET}
+        self.commit |= forgets
+        rest = [
+            step for step, operation in enumerate(self.operations) if operation is not None and step not in self.commit
+        ]
+        before = self._join(rest)
+        if before is not None:
+            for step in self.commit:
+                self.hard[step].append(before)
+
+    def _follow(self, needs: _Dependencies, users: _Dependencies) -> None:
         early = {
-            block: [step for step in steps if step not in self.late_deletes] for block, steps in self.deletes.items()
+            block: [step for step in steps if step not in self.late_deletes and step not in self.commit]
+            for block, steps in self.deletes.items()
         }
         gone = self._spread(users, lambda user: self.deletes.get(user, ()))
         gone_early = self._spread(users, lambda user: early.get(user, ()))
@@ -199,7 +240,7 @@ class _Order:
             for step in self.forward.get(_block_text(node), ()):
                 for needed in filter(is_managed, graph.needs(node)):
                     for delete in self.deletes.get(_block_text(needed), ()):
-                        if delete not in self.late_deletes:
+                        if delete not in self.late_deletes and delete not in self.commit:
                             self._await(step, delete)
 
     def _await(self, step: int, awaited: int | None) -> None:
@@ -298,9 +339,21 @@ class _Order:
 
     def steps(self) -> tuple[Step, ...]:
         return tuple(
-            Step(operation, change, tuple(dict.fromkeys((*hard, *soft))))
-            for operation, change, hard, soft in zip(self.operations, self.change_of, self.hard, self.soft, strict=True)
+            Step(operation, change, tuple(dict.fromkeys((*hard, *soft))), number in self.commit)
+            for number, (operation, change, hard, soft) in enumerate(
+                zip(self.operations, self.change_of, self.hard, self.soft, strict=True)
+            )
         )
+
+
+def _users(needs: _Dependencies) -> _Dependencies:
+    """The blocks that need each block. What needs itself is taken out of `needs`."""
+    users: _Dependencies = {}
+    for block, needed in needs.items():
+        needed.discard(block)
+        for other in needed:
+            users.setdefault(other, set()).add(block)
+    return users
 
 
 def _block_text(node: Node) -> str:

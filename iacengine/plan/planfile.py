@@ -19,7 +19,17 @@ from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.version import VERSION
-from iacengine.lang.values import EPHEMERAL, has_mark
+from iacengine.lang.values import (
+    EPHEMERAL,
+    Marked,
+    Unknown,
+    Value,
+    has_mark,
+    map_children,
+    mark,
+    type_of,
+    unmark_deep,
+)
 from iacengine.plan.model import (
     Action,
     Change,
@@ -108,7 +118,10 @@ def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
         "prior_state": encode_state(plan.prior_state).decode(),
         "changes": [_change_to_json(change) for change in plan.changes],
         "drift": [_change_to_json(change) for change in plan.drift],
-        "steps": [[step.operation.value if step.operation else None, step.change, step.awaits] for step in plan.steps],
+        "steps": [
+            [step.operation.value if step.operation else None, step.change, step.awaits, step.commits]
+            for step in plan.steps
+        ],
         "outputs": [
             [
                 change.name,
@@ -155,8 +168,8 @@ def _from_json(data: dict[str, Any]) -> Plan:
         prior_state=decode_state(data["prior_state"].encode(), "the plan file"),
         changes=tuple(_change_from_json(change) for change in data["changes"]),
         steps=tuple(
-            Step(Operation(operation) if operation else None, change, tuple(awaits))
-            for operation, change, awaits in data["steps"]
+            Step(Operation(operation) if operation else None, change, tuple(awaits), commits)
+            for operation, change, awaits, commits in data["steps"]
         ),
         outputs={change.name: change for change in outputs},
         drift=tuple(_change_from_json(change) for change in data["drift"]),
@@ -194,7 +207,7 @@ def _change_to_json(change: Change) -> dict[str, Any]:
     if change.prior is not None:
         data["prior"] = object_to_json(change.prior, str(change.prior.address))
     if change.config is not None and change.action is not Action.NO_OP:
-        data["config"] = encode_value(change.config)
+        data["config"] = encode_value(_without_ephemeral(change.config))
     if change.reason is not None:
         data["reason"] = change.reason.value
     if change.previous_address is not None:
@@ -208,6 +221,17 @@ def _change_to_json(change: Change) -> dict[str, Any]:
         if found:
             data[name] = found
     return data
+
+
+def _without_ephemeral(value: Value) -> Value:
+    """The value with everything ephemeral unknown: it is evaluated again while applying, and written nowhere."""
+    if not has_mark(value, EPHEMERAL):
+        return value
+    if value.__class__ is Marked and EPHEMERAL in value.marks:
+        return mark(Unknown(type_of(unmark_deep(value)[0])), value.marks)
+    if value.__class__ is Marked:
+        return mark(_without_ephemeral(value.value), value.marks)
+    return map_children(value, _without_ephemeral)
 
 
 def _change_from_json(data: dict[str, Any]) -> Change:

@@ -90,7 +90,13 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         walk.findings.add(warning("Some blocks are deferred", detail))
     changes = tuple(sorted(walk.changes.values(), key=lambda change: (change.address.sort_key, change.deposed)))
     prior_state = walk.moves.state.with_objects(walk.stored.changes)
-    steps = order_steps(walk.graph, changes, walk.moves.state, _in_checks(walk.configuration))
+    steps = order_steps(
+        walk.graph,
+        changes,
+        walk.moves.state,
+        _in_checks(walk.configuration),
+        commit_last=walk.options.on_failure == "rollback",
+    )
     return Plan(
         configuration=walk.configuration,
         mode=walk.options.mode,
