@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 
 from iacengine.foundation.atomic import read_all, require_regular, write_all
-from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import Disk, disk_failure
+from iacengine.state.backends.conflicts import require_bound
 from iacengine.state.journal import HEADER, encode_entries, read_records
-from iacengine.state.journal_entries import JournalEntry, Opened
+from iacengine.state.journal_entries import JournalEntry
 
 _INTACT = "The operation was not begun; the state and the journal up to here are intact."
 
@@ -54,7 +54,7 @@ class JournalFile:
         """
         if not entries:
             return
-        self._require_bound(entries)
+        require_bound(self._path, entries, self._token, self._opened)
         data = encode_entries(entries, self._records + 1)
         if not self._length:
             data = HEADER + data
@@ -79,22 +79,6 @@ class JournalFile:
         except OSError:
             return
         self._sound = True
-
-    def _require_bound(self, entries: Sequence[JournalEntry]) -> None:
-        for entry in entries:
-            if isinstance(entry, Opened) and entry.fencing_token != self._token:
-                raise failure(
-                    "Journal entry of another holder",
-                    f"{self._path}: a run with fencing token {entry.fencing_token} cannot be opened under the lock "
-                    f"with fencing token {self._token}.",
-                    remedy="This is a defect of iacengine; please report it.",
-                )
-        if not self._opened and not isinstance(entries[0], Opened):
-            raise failure(
-                "Journal entry without a run",
-                f"{self._path}: the first entry of a holder must open a run.",
-                remedy="This is a defect of iacengine; please report it.",
-            )
 
     def _require_in_place(self) -> None:
         there = os.stat(self._path, follow_symlinks=False)  # noqa: PTH116 - asked before each append

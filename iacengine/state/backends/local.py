@@ -25,6 +25,7 @@ from iacengine.foundation.atomic import make_folders, read_regular_file, remove_
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.foundation.disk import DISK, Disk, disk_failure
 from iacengine.state.backends.base import VERSIONS_KEPT, LockInfo, StateLock, StateVersion
+from iacengine.state.backends.conflicts import require_successor
 from iacengine.state.backends.file_lock import FileLock, file_lock_holder, take_file_lock
 from iacengine.state.backends.journal_file import JournalFile
 from iacengine.state.backends.local_runs import append_run, read_runs
@@ -166,28 +167,8 @@ class LocalBackend:
 
     def _require_expected(self, state: State, expected_serial: int | None) -> None:
         data = self._read_file(self._path, "read the state")
-        if data is None:
-            if expected_serial is not None:
-                raise _conflict(self._named, f"serial {expected_serial} was expected, but there is no state any more")
-            return
-        lineage, serial = state_identity(data, self._named)
-        if expected_serial is None:
-            raise _conflict(self._named, f"no state was expected, but there is one with serial {serial}")
-        if serial != expected_serial:
-            raise _conflict(self._named, f"serial {expected_serial} was expected, but it has serial {serial}")
-        if lineage != state.lineage:
-            raise failure(
-                "State of another lineage",
-                f"{self._named} has lineage {lineage}; the state to be written has lineage {state.lineage}.",
-                remedy="They belong to different stacks: check the path of the state. To start anew on purpose, move "
-                "the file away first.",
-            )
-        if state.serial <= serial:
-            raise failure(
-                "Serial that does not grow",
-                f"{self._named} has serial {serial}; a state with serial {state.serial} cannot follow it.",
-                remedy=f"Give the state a serial above {serial}.",
-            )
+        present = None if data is None else state_identity(data, self._named)
+        require_successor(self._named, present, state, expected_serial, "move the file away")
 
     # --- journal ----------------------------------------------------------------------------------------------------
 
@@ -295,11 +276,3 @@ class LocalBackend:
             return read_regular_file(path)
         except OSError as problem:
             raise disk_failure(problem, doing, path, "Nothing was changed.") from problem
-
-
-def _conflict(where: str, what: str) -> DiagnosticsError:
-    return failure(
-        "State changed meanwhile",
-        f"{where}: {what}. Somebody else has written it; it is left as it is.",
-        remedy="Run the command again, so that it starts from the state as it is now.",
-    )
