@@ -9,17 +9,23 @@ from iacengine.state.journal_entries import JournalEntry, Opened
 from iacengine.state.model import State
 
 
-def require_successor(where: str, state: State, expected_serial: int | None, found: tuple[str, int] | None) -> None:
+def require_successor(
+    where: str,
+    present: tuple[str, int] | None,
+    state: State,
+    expected_serial: int | None,
+    put_away: str = "move the state away",
+) -> None:
     """Raise DiagnosticsError unless `state` may follow the one that is there now.
 
-    `found`: the lineage and serial of that one, None when there is none. The lineage must stay and the serial grow, or
-    replay could not tell runs apart.
+    `present`: the lineage and serial of that one, None when there is none. The lineage must stay and the serial grow,
+    or replay could not tell runs apart. `put_away` says how to begin anew.
     """
-    if found is None:
+    if present is None:
         if expected_serial is not None:
             raise conflict(where, f"serial {expected_serial} was expected, but there is no state any more")
         return
-    lineage, serial = found
+    lineage, serial = present
     if expected_serial is None:
         raise conflict(where, f"no state was expected, but there is one with serial {serial}")
     if serial != expected_serial:
@@ -28,8 +34,8 @@ def require_successor(where: str, state: State, expected_serial: int | None, fou
         raise failure(
             "State of another lineage",
             f"{where} has lineage {lineage}; the state to be written has lineage {state.lineage}.",
-            remedy="They belong to different stacks: check where the state is kept. To start anew on purpose, move "
-            "the state away first.",
+            remedy="They belong to different stacks: check where the state is kept. To start anew on purpose, "
+            f"{put_away} first.",
         )
     if state.serial <= serial:
         raise failure(
@@ -48,7 +54,7 @@ def conflict(where: str, what: str) -> DiagnosticsError:
     )
 
 
-def require_bound(where: str, entries: Sequence[JournalEntry], fencing_token: int, *, opened: bool) -> None:
+def require_bound(where: str, entries: Sequence[JournalEntry], fencing_token: int, opened: bool) -> None:
     """Raise DiagnosticsError when entries (one at least) belong to no run of the holder with this fencing token.
 
     Its first entry must be an `Opened` (`opened`: there was one already), and every `Opened` must name its token.
