@@ -76,13 +76,14 @@ def encode_entries(entries: Sequence[JournalEntry], first_number: int) -> bytes:
     """The records of the entries, numbered from `first_number` on. Raises TypeError for what is no JSON data."""
     records: list[bytes] = []
     for number, entry in enumerate(entries, first_number):
-        text, wide = dump(_entry_to_json(entry))
+        text, wide = dump(entry_to_json(entry))
         record = b"%d %b %b" % (number, b"w" if wide else b"j", text)
         records.append(b"%08x %b\n" % (crc32(record), record))
     return b"".join(records)
 
 
-def _entry_to_json(entry: JournalEntry) -> Json:
+def entry_to_json(entry: JournalEntry) -> Json:
+    """The entry as JSON data: what its record holds."""
     match entry:
         case Begun():
             return {
@@ -225,7 +226,7 @@ def decode_entries(data: bytes, where: str) -> tuple[JournalEntry, ...]:
     with collection_paused():
         for text, wide in records.texts:
             try:
-                entries.append(_entry_from_json(load(text, wide)))
+                entries.append(entry_from_json(load(text, wide)))
             except (KeyError, TypeError, ValueError, AttributeError, DiagnosticsError) as problem:
                 raise failure(
                     "Unknown journal entry",
@@ -235,7 +236,8 @@ def decode_entries(data: bytes, where: str) -> tuple[JournalEntry, ...]:
     return tuple(entries)
 
 
-def _entry_from_json(data: Any) -> JournalEntry:
+def entry_from_json(data: Any) -> JournalEntry:
+    """Raises KeyError, TypeError, ValueError, AttributeError or DiagnosticsError when the data is no entry."""
     match data["type"]:
         case "begun":
             prior, planned = data["prior"], data["planned"]
