@@ -20,9 +20,10 @@ from iacengine.config.model import Configuration, Module, ProviderName, Variable
 from iacengine.config.provider_names import resolve_provider
 from iacengine.config.source import locate
 from iacengine.config.validate import validate as check_configuration
-from iacengine.config.variables import VariableOption, collect_variables, missing_variable
-from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, warning
+from iacengine.config.variables import RootVariables, VariableOption, collect_variables, missing_variable
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, failure, warning
 from iacengine.foundation.files import DiskFiles
+from iacengine.lang.errors import ExpressionError
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.render import with_rendering
 from iacengine.lang.types import type_from_json
@@ -143,11 +144,40 @@ def validate(engine: Engine) -> tuple[Diagnostic, ...]:
     """Check the configuration against the schemas of its providers. Raises with every error found; gives warnings."""
     providers = _providers(engine, DEFAULT_PARALLELISM)
     try:
-        warnings = _check(engine, providers)
-        _build_graph(engine.configuration)
-        return (*engine.warnings, *warnings)
+        return (*engine.warnings, *_validated(engine, providers))
     finally:
         providers.close()
+
+
+def _validated(engine: Engine, providers: Providers) -> tuple[Diagnostic, ...]:
+    """The warnings of a valid configuration. Raises with every error.
+
+    What is wrong with the structure of a line makes evaluating it fail too: such a line is told of once.
+    """
+    findings = Findings()
+    try:
+        findings.extend(_check(engine, providers))
+    except DiagnosticsError as problem:
+        findings.extend(problem.diagnostics)
+    try:
+        _build_graph(engine.configuration)
+    except DiagnosticsError as problem:
+        findings.extend(problem.diagnostics)
+        raise DiagnosticsError(*findings.all) from None
+    except ExpressionError:
+        if not findings.errors:
+            raise
+        raise DiagnosticsError(*findings.all) from None  # it was told by the check
+    from iacengine.plan.validation import validate_by_evaluation  # lazy: only this verb needs it
+
+    told = {(found.range.path, found.range.start.line) for found in findings.errors if found.range is not None}
+    functions = _functions("", planning=True)
+    for found in validate_by_evaluation(engine.configuration, providers, functions, source_address):
+        where = (found.range.path, found.range.start.line) if found.range is not None else None
+        if not told or (where is not None and where not in told):
+            findings.add(found)
+    findings.raise_errors()
+    return findings.all
 
 
 def dependency_graph(engine: Engine) -> ConfigGraph:
@@ -157,7 +187,7 @@ def dependency_graph(engine: Engine) -> ConfigGraph:
 
 def missing_variables(engine: Engine, variables: VariableSources) -> tuple[Variable, ...]:
     """The variables that need a value and have none."""
-    return _collect(engine, variables, Findings())[1]
+    return _collect(engine, variables, Findings()).missing
 
 
 # --- planning and applying -------------------------------------------------------------------------------------------
@@ -215,7 +245,8 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
     findings = Findings()
     findings.extend(engine.warnings)
     findings.extend(_check(engine, held.providers))
-    values = root_variables(engine, variables, findings)
+    collected = _root_variables(engine, variables, findings)
+    values = collected.values
     request = PlanRequestOptions(
         mode=options.mode,
         targets=tuple(map(parse_target, options.targets)),
@@ -239,7 +270,12 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         request,
         listener,
     )
-    return replace(made, diagnostics=tuple(dict.fromkeys((*findings.all, *made.diagnostics))))
+    declared = engine.configuration.root.variables
+    return replace(
+        made,
+        diagnostics=tuple(dict.fromkeys((*findings.all, *made.diagnostics))),
+        ephemeral_variables=tuple(sorted(name for name in collected.given if declared[name].ephemeral)),
+    )
 
 
 def apply(
@@ -340,6 +376,19 @@ def load_plan(path: str) -> Plan:
     return read(path)
 
 
+def with_variables(plan: Plan, variables: VariableSources) -> Plan:
+    """A plan that was loaded, with the values of its ephemeral variables, which it does not hold itself.
+
+    Raises DiagnosticsError when one that was given while planning is missing or not valid, and when another variable
+    is given that differs from the plan's.
+    """
+    from iacengine.plan.saved_variables import judged  # lazy: most plans are not saved
+    from iacengine.plan.saved_variables import with_variables as given_again
+
+    complete = given_again(plan, os.environ, _variable_options(variables), variables.values)
+    return judged(complete, _functions(plan.timestamp))
+
+
 # --- state -----------------------------------------------------------------------------------------------------------
 
 
@@ -404,26 +453,30 @@ def _settle(
 
 def root_variables(engine: Engine, sources: VariableSources, findings: Findings) -> dict[str, Value]:
     """The values of the root module's variables. Raises with everything that is missing or does not fit."""
-    values, missing = _collect(engine, sources, findings)
-    findings.extend(missing_variable(variable) for variable in missing)
+    return dict(_root_variables(engine, sources, findings).values)
+
+
+def _root_variables(engine: Engine, sources: VariableSources, findings: Findings) -> RootVariables:
+    found = _collect(engine, sources, findings)
+    findings.extend(missing_variable(variable) for variable in found.missing)
     findings.raise_errors()
-    return values
+    return found
 
 
-def _collect(
-    engine: Engine, sources: VariableSources, findings: Findings
-) -> tuple[dict[str, Value], tuple[Variable, ...]]:
-    options = [VariableOption(path, is_file=True) for path in sources.files]
-    options += [VariableOption(text) for text in sources.assignments]
-    options += sources.options
-    found = collect_variables(
+def _collect(engine: Engine, sources: VariableSources, findings: Findings) -> RootVariables:
+    return collect_variables(
         engine.configuration.root,
         environment=os.environ,
-        options=options,
+        options=_variable_options(sources),
         given=sources.values,
         findings=findings,
     )
-    return dict(found.values), found.missing
+
+
+def _variable_options(sources: VariableSources) -> list[VariableOption]:
+    options = [VariableOption(path, is_file=True) for path in sources.files]
+    options += [VariableOption(text) for text in sources.assignments]
+    return [*options, *sources.options]
 
 
 def _check(engine: Engine, providers: Providers) -> tuple[Diagnostic, ...]:

@@ -9,7 +9,7 @@ from iacengine.addresses import Mode, Resource, module_path_text
 from iacengine.config.model import Module, Repetition, ResourceBlock
 from iacengine.config.schema_path import SchemaPathError, check_steps
 from iacengine.foundation.diagnostics import near_match
-from iacengine.lang.references import Index, Reference, Step
+from iacengine.lang.references import Index, Reference, Step, Subject
 from iacengine.schema import Schema
 
 Schemas = Callable[[Mode, str, Module], Schema | None]
@@ -164,6 +164,19 @@ class Declared:
             return None
         try:
             check_steps(schema.block, inner, str(block.address))
+        except SchemaPathError as error:
+            return Problem(error.summary, error.detail, error.remedy)
+        return None
+
+    def own_problem(self, reference: Reference, own: Subject) -> Problem | None:
+        """What is wrong with a reference to `self` in the block of a resource."""
+        _, type_, _ = own
+        mode = _MODES[own[0]]
+        schema = self._schemas(mode, type_, self.module)
+        if schema is None or not reference.remaining or isinstance(reference.remaining[0], Index):
+            return None
+        try:
+            check_steps(schema.block, reference.remaining, "self")
         except SchemaPathError as error:
             return Problem(error.summary, error.detail, error.remedy)
         return None

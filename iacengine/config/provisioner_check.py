@@ -22,10 +22,10 @@ def check_provisioners(
     inside = replace(around, self_=True)
     where = f"resource {block.address.type}.{block.address.name}"
     has_host = block.connection is not None and "host" in block.connection.body
-    if block.connection is not None:
+    if block.connection is not None and block.provisioners:
         references.raw(block.connection.body, inside, block.connection.origin)
         _connection(block.connection, where, findings)
-        if not has_host and any(each.connection is None for each in block.provisioners):
+        if not has_host:  # Terraform wants it here even where every provisioner has a connection of its own
             findings.add(_no_host(block.connection, where))
     for provisioner in block.provisioners:
         references.raw(provisioner.body, inside, provisioner.origin)

@@ -141,7 +141,9 @@ class ReferenceCheck:
                 "count.index has a meaning only in a resource, data or module block that has count.",
                 "With for_each, each.key tells instances apart." if around.each else "Add count to the block.",
             )
-        if kind == "self" and not around.self_:
+        if kind == "self" and around.self_:
+            return self.declared.own_problem(reference, around.own) if around.own is not None else None
+        if kind == "self":
             return Problem(
                 'Invalid "self" reference',
                 "self is the object of a resource, and has a meaning only in its postconditions and provisioners.",

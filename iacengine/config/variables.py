@@ -37,10 +37,12 @@ class VariableOption:
 
 @dataclass(frozen=True, slots=True)
 class RootVariables:
-    """The values by name, marked sensitive and ephemeral as declared; `missing`: required, and given by nobody."""
+    """The values by name, marked sensitive and ephemeral as declared; `missing`: required, and given by nobody;
+    `given`: whose value is not null and no default."""
 
     values: Mapping[str, Value]
     missing: tuple[Variable, ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,11 @@ def collect_variables(
     given: Mapping[str, Any] | None = None,
     findings: Findings,
     files: Files | None = None,
+    automatic: bool = True,
 ) -> RootVariables:
     """The values of the module's variables. Mistakes and warnings are added to `findings`.
 
+    `automatic` False: the files that are read without being named are left out.
     A variable whose value is wrong has none in the result. `given` are values of a program: plain data or values.
     """
     found: dict[str, _Given] = {}
@@ -73,7 +77,7 @@ def collect_variables(
             text = environment.get(prefix + name)
             if text is not None:
                 found[name] = _Given(text, f"{prefix}{name} in the environment", is_text=True)
-    if disk.kind(module.directory) == "directory":
+    if automatic and disk.kind(module.directory) == "directory":
         for path in automatic_files(module.directory, disk):
             _from_file(path, module, disk, found, findings)
     for option in options:
@@ -190,7 +194,7 @@ def _converted(module: Module, found: Mapping[str, _Given], findings: Findings) 
             findings.add(_unreadable(variable, given, problem))
         except ConversionError as problem:
             findings.add(_unsuitable(variable, given, problem))
-    return RootVariables(values, tuple(missing))
+    return RootVariables(values, tuple(missing), frozenset(name for name in found if not is_null(found[name].value)))
 
 
 def _unreadable(variable: Variable, given: _Given, problem: ExpressionError) -> Diagnostic:

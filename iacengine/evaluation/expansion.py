@@ -7,7 +7,7 @@ from iacengine.config.source import locate
 from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, evaluate
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.lang.convert import ConversionError, convert
-from iacengine.lang.types import DYNAMIC, NUMBER, STRING, friendly_name
+from iacengine.lang.types import DYNAMIC, NUMBER, STRING, MapType, ObjectType, SetType, friendly_name
 from iacengine.lang.values import (
     EPHEMERAL,
     SENSITIVE,
@@ -61,12 +61,12 @@ def _count(value: Value, origin: Origin) -> Expansion:
         raise _refuse(origin, summary, "The value is ephemeral, so it cannot decide which objects exist.")
     if is_null(value):
         raise _refuse(origin, summary, "The value is null; a whole number of zero or more is needed.")
-    if is_unknown(value):
-        raise _unknown(origin, summary, 'The "count" value is not known yet.')
     try:
         number = convert(value, NUMBER)
     except ConversionError as found:
         raise _refuse(origin, summary, f"A whole number of zero or more is needed: {found}.") from None
+    if is_unknown(value):
+        raise _unknown(origin, summary, 'The "count" value is not known yet.')
     if not isinstance(number, int) or isinstance(number, bool):
         raise _refuse(origin, summary, "The value has a fraction; a whole number of zero or more is needed.")
     if number < 0:
@@ -86,7 +86,9 @@ def _for_each(value: Value, origin: Origin) -> Expansion:
         raise _refuse(origin, summary, "The value is ephemeral, so it cannot decide which objects exist.")
     if is_null(value):
         raise _refuse(origin, summary, "The value is null; a map, or a set of strings, is needed.")
-    if is_unknown(value):
+    if is_unknown(value) and (
+        (type_ := type_of(value)) == DYNAMIC or isinstance(type_, MapType | ObjectType | SetType)
+    ):
         raise _unknown(origin, summary, 'The "for_each" value is not known yet.')
     if isinstance(value, MapValue):
         return Expansion("for_each", {key: value.items[key] for key in value.items})

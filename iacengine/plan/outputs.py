@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from iacengine.addresses import ModuleInstance
+from iacengine.config.model import Output
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import DiagnosticsError, error
@@ -43,21 +44,26 @@ def output_changes(
         if Node(Kind.OUTPUT, (), name) not in visited:
             continue
         after = working.output(root, name)
-        if has_mark(after, EPHEMERAL):
-            diagnostic = error("Ephemeral value not allowed", "A root output is stored, so it cannot be ephemeral.")
-            raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
-        if has_mark(after, SENSITIVE) and not output.sensitive:
-            diagnostic = error(
-                "Output refers to sensitive values",
-                f'The output "{name}" holds sensitive values, so that it must be declared sensitive itself.',
-                remedy="Add `sensitive: true` to the output, or use nonsensitive() if it is no secret.",
-            )
-            raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
+        refuse_exposure(output, after)
         changes[name] = _change(name, state.outputs.get(name), after, is_sensitive=output.sensitive)
     for name, stored in sorted(state.outputs.items()):
         if name not in root.module.outputs or mode is PlanMode.DESTROY:
             changes[name] = OutputChange(name, Action.DELETE, stored_output(stored), None, stored.sensitive, True)
     return changes
+
+
+def refuse_exposure(output: Output, value: Value) -> None:
+    """Raise DiagnosticsError when a root output may not hold its value: it would be stored, or shown."""
+    if has_mark(value, EPHEMERAL):
+        diagnostic = error("Ephemeral value not allowed", "A root output is stored, so it cannot be ephemeral.")
+        raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
+    if has_mark(value, SENSITIVE) and not output.sensitive:
+        diagnostic = error(
+            "Output refers to sensitive values",
+            f'The output "{output.name}" holds sensitive values, so that it must be declared sensitive itself.',
+            remedy="Add `sensitive: true` to the output, or use nonsensitive() if it is no secret.",
+        )
+        raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
 
 
 def _change(name: str, stored: OutputState | None, after: Value, *, is_sensitive: bool) -> OutputChange:
