@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from iacengine.addresses import ModuleInstance
+from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.executor import Executor, Interrupted
 from iacengine.apply.outcome import Outcome
 from iacengine.apply.working import AppliedValues
@@ -97,6 +98,7 @@ class _Run:
         self.lock = lock
         self.findings = Findings()
         self.values = AppliedValues(plan, providers, functions, source_address)
+        self.ephemerals = AppliedEphemerals(self.values, listener)
         self.executor = Executor(plan, self.values, providers, self.append, parallelism, listener, self.findings)
 
     def append(self, entries: list[JournalEntry]) -> None:
@@ -122,7 +124,13 @@ class _Run:
             self.executor.run()
         except Interrupted:
             return replace(self._outcome(self._state()), unsettled=self.executor.running)
-        state = self._finish()
+        except BaseException:
+            self.ephemerals.close()
+            raise
+        try:
+            state = self._finish()
+        finally:
+            self.ephemerals.close()
         return self._outcome(state)
 
     def _finish(self) -> State:
@@ -169,7 +177,9 @@ class _Run:
                     outputs.pop(name, None)
                 continue
             try:
-                value = self.values.working.output(root, name)
+                # A refresh-only plan has no changes that would tell how blocks expand; and what it says stays true.
+                is_known = self.plan.mode is PlanMode.REFRESH_ONLY and is_wholly_known(change.after)
+                value = change.after if is_known else self.values.working.output(root, name)
             except DiagnosticsError as found:
                 if not self.findings.errors:
                     self.findings.add(*found.diagnostics)

@@ -52,6 +52,8 @@ class AppliedValues:
         for module in self.plan.configuration.modules.values():
             for instance in self.working.module_instances(module.path):
                 for block in module.resources.values():
+                    if block.address.mode is Mode.EPHEMERAL:
+                        continue  # expanded when it is opened
                     text = f"{instance}.{block.address}" if instance.steps else str(block.address)
                     kind = "unknown" if text in deferred else _kind(block)
                     found[(instance, block.address)] = Expansion(kind, {})

@@ -73,8 +73,6 @@ class Request:
             "--no-refresh": not self.refresh,
             "--refresh-only": self.refresh_only,
             "--destroy": self.destroy,
-            "--var": self.variables,
-            "--var-file": self.variable_files,
             "--on-failure": self.on_failure,
         }
         return [name for name, value in used.items() if value]

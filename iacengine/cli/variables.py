@@ -23,10 +23,7 @@ def variable_sources(stack: engine.Engine, request: Request, terminal: Terminal)
     Asks on a terminal only, and neither with `--input=false` nor with `--json`. Raises DiagnosticsError for an answer
     that is no value; what is missing otherwise is found by the engine.
     """
-    given = click.get_current_context().meta.get(VARIABLE_ORDER, ())
-    sources = engine.VariableSources(
-        options=tuple(VariableOption(text, is_file=name == "variable_files") for name, text in given)
-    )
+    sources = variables_named()
     if not (terminal.interactive and request.ask and not request.as_json):
         return sources
     try:
@@ -38,6 +35,14 @@ def variable_sources(stack: engine.Engine, request: Request, terminal: Terminal)
     answers = {variable.name: _asked(variable, terminal) for variable in missing}
     terminal.line()
     return replace(sources, values=answers)
+
+
+def variables_named() -> engine.VariableSources:
+    """What the command line alone says of variables."""
+    given = click.get_current_context().meta.get(VARIABLE_ORDER, ())
+    return engine.VariableSources(
+        options=tuple(VariableOption(text, is_file=name == "variable_files") for name, text in given)
+    )
 
 
 def _asked(variable: Variable, terminal: Terminal) -> Value:

@@ -14,7 +14,7 @@ from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.functions.signature import Function
 from iacengine.lang.secrets import secrets_of
-from iacengine.lang.values import Value, is_wholly_known, unmark_deep
+from iacengine.lang.values import EPHEMERAL, Value, is_wholly_known, unmark_deep
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import null_object
 
@@ -109,9 +109,13 @@ class ProviderSetup:
         if resolved.block is not None:
             scope = self._working.scope(self._working.module_instances(resolved.module)[0])
             marked = evaluate_body(resolved.block.body, block, scope, resolved.block.origin)
-        config, _ = unmark_deep(marked)
+        config, marks = unmark_deep(marked)
         diagnostics = self._providers.configure(
-            reference, config, final=is_wholly_known(config), secrets=secrets_of(marked)
+            reference,
+            config,
+            final=is_wholly_known(config),
+            lasting=EPHEMERAL not in marks,
+            secrets=secrets_of(marked),
         )
         if resolved.block is not None:
             diagnostics = tuple(found.at(*locate(resolved.block.origin)) for found in diagnostics)

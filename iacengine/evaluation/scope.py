@@ -137,6 +137,8 @@ class WorkingValues:
         self.cwd = Path.cwd().as_posix()
         self.find_function: Callable[[Module, str], Function | None] = _no_function
         self.judge_variable: Callable[[Scope, Variable, Value], None] = _accept
+        self.open_ephemeral: Callable[[Scope, Resource], None] | None = None
+        """While applying: puts in the objects of an ephemeral block, as far as it can be opened by now."""
         self.calls: dict[tuple[ModuleInstance, str], Expansion] = {}
         self.resources: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         self.objects: dict[ResourceInstance, Value] = {}
@@ -277,6 +279,8 @@ class WorkingValues:
         return value
 
     def _resource(self, scope: Scope, resource: Resource) -> Value:
+        if resource.mode is Mode.EPHEMERAL and self.open_ephemeral is not None and resource in scope.module.resources:
+            self.open_ephemeral(scope, resource)
         expansion = self.resources.get((scope.instance, resource))
         if expansion is None:
             if resource not in scope.module.resources and not _in_check(scope.module, resource):

@@ -5,16 +5,18 @@ from __future__ import annotations
 from fractions import Fraction
 
 from iacengine.lang.text import number_text
-from iacengine.lang.values import SENSITIVE, MapValue, Marked, Value, children
+from iacengine.lang.values import EPHEMERAL, SENSITIVE, MapValue, Marked, Value, children
 
 SHOWN = "(sensitive value)"
+
+_HIDDEN = frozenset((SENSITIVE, EPHEMERAL))
 
 _SHORTEST = 4
 """Shorter texts are left alone: as words they stand everywhere, and as secrets they are none."""
 
 
 def secrets_of(*values: Value) -> tuple[str, ...]:
-    """The texts and numbers that are sensitive in values, the longest first."""
+    """The texts and numbers that are sensitive or ephemeral in values, the longest first."""
     return tuple(sorted(_secrets(values), key=len, reverse=True))
 
 
@@ -31,7 +33,7 @@ def _secrets(values: tuple[Value, ...]) -> set[str]:
     while todo:
         value, hidden = todo.pop()
         if value.__class__ is Marked:
-            todo.append((value.value, hidden or SENSITIVE in value.marks))
+            todo.append((value.value, hidden or not _HIDDEN.isdisjoint(value.marks)))
             continue
         text = _text(value) if hidden else ""
         if len(text) >= _SHORTEST:

@@ -41,7 +41,7 @@ def visit_data(
     expansion: Expansion,
 ) -> None:
     """Read every instance of a data source now, or plan to read it during apply."""
-    pending = any(walk.has_changes(needed) for needed in _awaited(walk, node, block))
+    pending = any(walk.has_changes(needed) for needed in awaited_nodes(walk, node, block))
     for key in expansion.keys:
         address = ResourceInstance(scope.instance, block.address, key)
         if not walk.selection.has_instance(node, address):
@@ -144,7 +144,7 @@ def _defer(
     )
 
 
-def _awaited(walk: Walk, node: Node, block: ResourceBlock) -> Iterator[Node]:
+def awaited_nodes(walk: Walk, node: Node, block: ResourceBlock) -> Iterator[Node]:
     """What has to be as it shall be before the source is read.
 
     The resources it refers to itself, not through locals or variables, and what `depends_on` names, its own and that
@@ -187,7 +187,7 @@ def visit_check_data(walk: Walk, node: Node, scope: Scope, check: Check, block: 
         return
     if not is_wholly_known(config):
         _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_CONFIG_UNKNOWN)
-    elif any(walk.has_changes(needed) for needed in _awaited(walk, node, block)):
+    elif any(walk.has_changes(needed) for needed in awaited_nodes(walk, node, block)):
         _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_DEPENDENCY_PENDING)
     else:
         value = None

@@ -106,6 +106,24 @@ class ProvisionFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class EphemeralStarted:
+    """An ephemeral resource is about to be opened or closed: `action` is open or close."""
+
+    address: ResourceInstance
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class EphemeralFinished:
+    """An ephemeral resource was opened or closed after `elapsed` seconds, or could not be."""
+
+    address: ResourceInstance
+    action: str
+    elapsed: float
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """An interrupted operation of an earlier run was settled: adopted, completed, or found never to have happened."""
 
@@ -130,6 +148,8 @@ Event = (
     | StepFailed
     | StepSkipped
     | Provisioned
+    | EphemeralStarted
+    | EphemeralFinished
     | Recovered
     | Warned
 )

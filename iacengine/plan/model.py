@@ -150,6 +150,7 @@ class Plan:
     `drift`: changes that happened outside. `variables`: values of the root module's variables. `modules`: how module
     calls expanded, by the calling module instance and name. `deferred`: blocks that are planned in a later wave, when
     what they need is known. `timestamp`: what `plantimestamp()` answers (RFC 3339).
+    `ephemeral_variables`: which ephemeral variables were given a value; a plan file does not hold their values.
     `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
     """
 
@@ -173,6 +174,7 @@ class Plan:
     deferred: tuple[str, ...] = ()
     timestamp: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    ephemeral_variables: tuple[str, ...] = ()
     stack_path: str | None = None
 
     @property

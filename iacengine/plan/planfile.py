@@ -138,6 +138,7 @@ def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
         "variables": {
             name: encode_value(value) for name, value in plan.variables.items() if not has_mark(value, EPHEMERAL)
         },
+        "ephemeral_variables": plan.ephemeral_variables,
         "modules": [
             [str(parent), name, expansion.kind, list(expansion.keys)]
             for (parent, name), expansion in plan.modules.items()
@@ -175,6 +176,7 @@ def _from_json(data: dict[str, Any]) -> Plan:
         drift=tuple(_change_from_json(change) for change in data["drift"]),
         state_changes=changes_from_json(data["state_changes"]),
         variables={name: decode_value(value) for name, value in data["variables"].items()},
+        ephemeral_variables=tuple(data["ephemeral_variables"]),
         modules={
             (_module(parent), name): ModuleExpansion(kind, tuple(keys)) for parent, name, kind, keys in data["modules"]
         },

@@ -12,13 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 from iacengine.addresses import Mode, ProviderReference, Resource, ResourceInstance
-from iacengine.config.model import Configuration, ProviderName, ResourceBlock
-from iacengine.config.source import locate
+from iacengine.config.model import Configuration, ProviderName
 from iacengine.evaluation.conditions import Status
 from iacengine.evaluation.expansion import UnknownExpansionError, expand
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import Expansion, Scope, WorkingValues
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error, near_match
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.functions.context import FunctionContext
@@ -27,6 +26,7 @@ from iacengine.plan import data, orphans
 from iacengine.plan.batch import PlanTask, plan_batch, prepare
 from iacengine.plan.checks import CheckResults
 from iacengine.plan.dependencies import Dependencies
+from iacengine.plan.ephemeral import OpenEphemerals, visit_ephemeral
 from iacengine.plan.events import Listener
 from iacengine.plan.imports import Imports
 from iacengine.plan.model import Change, PlanMode
@@ -34,8 +34,8 @@ from iacengine.plan.moves import move_objects, still_declared
 from iacengine.plan.options import PlanRequestOptions
 from iacengine.plan.selection import select, select_destroyed
 from iacengine.plan.stored import StoredObjects
+from iacengine.plan.unsupported import unsupported_type
 from iacengine.provider.instances import Providers
-from iacengine.provider.protocol import ProviderSchema
 from iacengine.state.model import ObjectKey, State
 
 
@@ -66,7 +66,7 @@ class Walk:
         else:
             self.selection = select(graph, options.targets, options.excludes)
         self.working = WorkingValues(configuration, variables, functions)
-        self.dependencies = Dependencies(graph)
+        self.dependencies = Dependencies(graph, self._has_no_objects)
         self.imports = Imports(configuration, self)
         self.checks = CheckResults(self.findings)
         self.changes: dict[ObjectKey, Change] = {}
@@ -85,6 +85,7 @@ class Walk:
             self.findings,
             read=options.refresh,
         )
+        self.ephemerals = OpenEphemerals(listener)
         self.setup = ProviderSetup(configuration, self.working, providers, source_address, self.stored.start_refresh)
         self._pool: ThreadPoolExecutor | None = None
         self._reads: dict[Node, int] = {}
@@ -102,6 +103,7 @@ class Walk:
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        self.ephemerals.close()
 
     def run(self) -> None:
         """Visit every selected node after what it needs; those behind a failed one are not visited."""
@@ -317,6 +319,17 @@ class Walk:
         node = Node(Kind.RESOURCE, address.module.path, address.resource)
         return self.selection.nodes is None or node in self.selection.nodes or self.selection.has_stored(address, node)
 
+    def _has_no_objects(self, node: Node) -> bool:
+        """True when a visited block wants no object at all."""
+        if node not in self.visited:
+            return False
+        expansions = (
+            self.working.resources.get((instance, node.name))
+            for instance in self.working.module_instances(node.module)
+            if isinstance(node.name, Resource)
+        )
+        return all(expansion is not None and not expansion.values for expansion in expansions)
+
     def creates_before_destroy(self, node: Node) -> bool:
         return node in self._create_before_destroy
 
@@ -341,11 +354,14 @@ class Walk:
         reference = self.setup.of_block(node.module, block)
         schema = self.providers.resource_schema(reference.source, resource.mode, resource.type)
         if schema is None:
-            raise _unsupported(resource, reference, block, self.providers.schema(reference.source))
+            raise unsupported_type(resource, reference, block, self.providers.schema(reference.source))
         expansion = expand(block.repetition, scope, block.origin)
         self.working.expand_resource(scope.instance, resource, expansion)
         if resource.mode is Mode.DATA:
             data.visit_data(self, node, scope, block, reference, schema, expansion)
+            return
+        if resource.mode is Mode.EPHEMERAL:
+            visit_ephemeral(self, node, scope, block, reference, schema, expansion)
             return
         found = Findings()
         for key in expansion.keys:
@@ -369,17 +385,3 @@ class Walk:
         prior = self.stored.current(address, reference)
         if prior is not None:
             self.working.set_object(address, prior.marked)
-
-
-def _unsupported(
-    resource: Resource, reference: ProviderReference, block: ResourceBlock, offered: ProviderSchema
-) -> DiagnosticsError:
-    is_data = resource.mode is Mode.DATA
-    kind = "data source" if is_data else "resource type"
-    near = near_match(resource.type, offered.data_sources if is_data else offered.resources)
-    diagnostic = error(
-        f"Invalid {kind}",
-        f'The provider {reference.source} has no {kind} "{resource.type}".',
-        remedy=f'Did you mean "{near}"?' if near else None,
-    )
-    return DiagnosticsError(diagnostic.at(*locate(block.origin)))

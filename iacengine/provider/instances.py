@@ -24,6 +24,7 @@ class Providers:
         self._schemas: dict[str, ProviderSchema] = {}
         self._configured: dict[ProviderReference, Provider] = {}
         self._provisional: set[ProviderReference] = set()
+        self._short_lived: set[ProviderReference] = set()
         self._made: list[Provider] = []
 
     def _make(self, source: str) -> GuardedProvider:
@@ -67,11 +68,18 @@ class Providers:
         return self._unconfigured[source]
 
     def configure(
-        self, reference: ProviderReference, config: Value, *, final: bool = True, secrets: tuple[str, ...] = ()
+        self,
+        reference: ProviderReference,
+        config: Value,
+        *,
+        final: bool = True,
+        lasting: bool = True,
+        secrets: tuple[str, ...] = (),
     ) -> tuple[Diagnostic, ...]:
         """Configure the provider of a reference. The first configuration of a source takes the one already made.
 
         `final` False: the configuration holds unknown values, so apply configures it again (`forget_provisional`).
+        `lasting` False: it held ephemeral values, which are others when applying, so that it is made anew as well.
         `secrets`: texts of the configuration that no message of the provider may show.
         """
         self.schema(reference.source)
@@ -86,13 +94,16 @@ class Providers:
             self._configured[reference] = provider
             if not final:
                 self._provisional.add(reference)
+            if not lasting:
+                self._short_lived.add(reference)
         return diagnostics
 
     def forget_provisional(self) -> None:
-        """Forget configurations that held unknown values, so that they are made anew."""
-        for reference in self._provisional:
+        """Forget configurations that held unknown or ephemeral values, so that they are made anew."""
+        for reference in self._provisional | self._short_lived:
             del self._configured[reference]
         self._provisional.clear()
+        self._short_lived.clear()
 
     def is_provisional(self, reference: ProviderReference) -> bool:
         """True for a provider whose configuration held unknown values."""

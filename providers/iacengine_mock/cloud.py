@@ -2,7 +2,8 @@
 
 The table `objects(type, id, token, attributes)` holds what exists, `attributes` as JSON in the form of state files; any
 SQLite client may read and change it, which is how to simulate drift. `counters` counts operations for faults, `lags`
-holds what reads still see under eventual consistency.
+holds what reads still see under eventual consistency, `secrets` the SHA-256 digest of the last write-only password that
+an object was given.
 
 Every operation is one transaction. The file is not synced to the disk: it survives a process killed at any instant,
 not a power cut.
@@ -10,6 +11,7 @@ not a power cut.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 import time
@@ -27,6 +29,7 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS objects_by_name ON objects(type, json_extract(attributes, '$.name'))",
     "CREATE INDEX IF NOT EXISTS objects_by_network ON objects(json_extract(attributes, '$.network_id'))",
     "CREATE TABLE IF NOT EXISTS counters(pattern TEXT PRIMARY KEY, count INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS secrets(id TEXT PRIMARY KEY, digest TEXT)",
     "CREATE TABLE IF NOT EXISTS lags(id TEXT PRIMARY KEY, type TEXT, attributes TEXT, reads INTEGER, until REAL)",
 )
 _BUSY_TIMEOUT = 60.0  # seconds to wait for another process
@@ -152,6 +155,12 @@ class Cloud:
             row = connection.execute("SELECT count FROM counters WHERE pattern = ?", (pattern,)).fetchone()
         return int(row[0])
 
+    def keep_secret(self, id_: str, secret: str) -> None:
+        """Note that an object was given a secret: nobody can read it again, but compare it."""
+        with self._transaction() as connection:
+            digest = hashlib.sha256(secret.encode()).hexdigest()
+            connection.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (id_, digest))
+
     def close(self) -> None:
         """Close every thread's connection."""
         connections, self._connections = self._connections, []
@@ -234,7 +243,7 @@ def _open(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = OFF")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _begin_wal(connection)
-        if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'lags'").fetchone()[0] == 0:
+        if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'secrets'").fetchone()[0] == 0:
             connection.execute("BEGIN IMMEDIATE")
             for table in _TABLES:
                 connection.execute(table)

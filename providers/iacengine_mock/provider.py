@@ -6,8 +6,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any
+
+import orjson
 
 from iacengine.foundation.diagnostics import Diagnostic, error
 from iacengine.foundation.duration import duration_text
@@ -18,9 +20,11 @@ from iacengine.provider.protocol import (
     ApplyResponse,
     ConfigureContext,
     ImportedObject,
+    OpenedEphemeral,
     ProviderSchema,
     ReadRequest,
     ReadResponse,
+    RenewedEphemeral,
 )
 from iacengine.schema.values import decode, encode
 from iacengine_mock.cloud import Cloud, CloudError
@@ -172,9 +176,46 @@ class MockProvider(ProviderBase):
         stored = encode(made, block)
         if operation == "update":
             self._cloud.update(request.type, id_, stored)
+            if request.planned.get("password_wo_version") != request.prior.get("password_wo_version"):
+                self._keep_secret(id_, request)
             return made
+        self._keep_secret(id_, request)
         there = self._cloud.create(request.type, id_, request.token, stored)
         return made if there is stored else decode(there, block)
+
+    def _keep_secret(self, id_: str, request: ApplyRequest) -> None:
+        secret = request.config.get("password_wo") if request.config is not None else None
+        if isinstance(secret, str):
+            self._cloud.keep_secret(id_, secret)
+
+    # --- ephemeral resources
+
+    def open_ephemeral(self, type_: str, config: Value) -> OpenedEphemeral:
+        problems = self._lease("open", config["name"])
+        if problems:
+            return OpenedEphemeral(None, diagnostics=problems)
+        made = {**config, "id": f"token-{os.urandom(8).hex()}", "value": os.urandom(16).hex()}
+        after = config["renew_after"]
+        private = orjson.dumps([config["name"], None if after is None else float(after)])
+        return OpenedEphemeral(made, None if after is None else time() + float(after), private)
+
+    def renew_ephemeral(self, type_: str, private: bytes | None) -> RenewedEphemeral:
+        name, after = orjson.loads(private or b"[]")
+        return RenewedEphemeral(time() + after, private, self._lease("renew", name))
+
+    def close_ephemeral(self, type_: str, private: bytes | None) -> tuple[Diagnostic, ...]:
+        return self._lease("close", orjson.loads(private or b"[]")[0])
+
+    def _lease(self, operation: str, name: str) -> tuple[Diagnostic, ...]:
+        """Count the operation (as `open mock_token NAME`), and fail it where a fault says so."""
+        try:
+            self._wait(operation)
+            self._cloud.count(f"{operation} mock_token {name}")
+            faults = firing(self._settings.faults, self._cloud, operation, "mock_token", name)
+        except (_StoppedError, OSError, sqlite3.Error) as problem:
+            return self._unreachable(problem)
+        fault = faults.at("before") or faults.at("after")
+        return () if fault is None else _failed(operation, "mock_token", fault.error or "")
 
     def _settle(self, id_: str, deadline: float | None) -> bool:
         """Wait until reads see a change, as an adapter of a real cloud would; False when the time is up before."""

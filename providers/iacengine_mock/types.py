@@ -98,6 +98,16 @@ OBJECT = Block(
 )
 
 
+TOKEN = Block(
+    {
+        "id": _text(computed=True),
+        "name": _text(required=True, description="What the token is for."),
+        "renew_after": Attribute(NUMBER, optional=True, description="Seconds; without it the token needs no renewal."),
+        "value": _text(computed=True, sensitive=True, description="Another one each time it is opened."),
+    }
+)
+
+
 def _lookup(block: Block) -> Schema:
     """The data source of a type: found by id or name, everything else computed."""
     attributes = {
@@ -127,6 +137,7 @@ SCHEMA = ProviderSchema(
         "mock_server": Schema(SERVER),
     },
     data_sources={"mock_network": _lookup(NETWORK), "mock_object": _lookup(OBJECT)},
+    ephemeral_resources={"mock_token": Schema(TOKEN)},
 )
 
 _PREFIX = {"mock_database": "db", "mock_network": "net", "mock_object": "obj", "mock_server": "srv"}

@@ -32,6 +32,7 @@ def command(terminal: Terminal, /, **options: Any) -> int:
 def _apply_saved(operation: Any) -> int:
     from iacengine import engine  # lazy, as above
     from iacengine.cli.operation import carry_out
+    from iacengine.cli.variables import variables_named
     from iacengine.foundation.diagnostics import failure
 
     request = operation.request
@@ -42,6 +43,7 @@ def _apply_saved(operation: Any) -> int:
             f"{', '.join(request.chooses_a_plan)} cannot be used with a saved plan: it is applied as it is.",
             remedy="Leave them out, or plan again with them.",
         )
+    plan = engine.with_variables(plan, variables_named())
     path = plan.stack_path or plan.configuration.directory
     stack = engine.engine_of(plan.configuration, path, state_path=request.state)
     if operation.ui is not None:

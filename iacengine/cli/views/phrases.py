@@ -72,3 +72,5 @@ def applied_summary(counts: ChangeCounts, *, destroyed: bool = False, complete: 
     imported = f"{counts.imported} imported, " if counts.imported else ""
     head = "Apply complete!" if complete else "Apply incomplete."
     return f"{head} Resources: {imported}{counts.add} added, {counts.change} changed, {counts.remove} destroyed."
+
+EPHEMERAL = {"open": "Opening", "close": "Closing"}

@@ -10,6 +10,8 @@ from typing import Final
 
 from iacengine.cli.views import phrases
 from iacengine.plan.events import (
+    EphemeralFinished,
+    EphemeralStarted,
     Event,
     ProvisionFinished,
     ProvisionOutput,
@@ -65,6 +67,11 @@ def event_line(event: Event) -> str | None:
             return f"{event.type}: Refreshing {event.total} object{'s' if event.total != 1 else ''}..."
         case RefreshFinished():
             return None
+        case EphemeralStarted():
+            return f"{event.address}: {phrases.EPHEMERAL[event.action]}..."
+        case EphemeralFinished():
+            how = "errored" if event.failed else "complete"
+            return f"{event.address}: {phrases.EPHEMERAL[event.action]} {how} after {elapsed_text(event.elapsed)}"
         case Recovered():
             return f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
         case Warned():

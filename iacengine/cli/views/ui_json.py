@@ -17,6 +17,8 @@ from iacengine.cli.views.value_json import dumps, json_of
 from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.foundation.version import TERRAFORM_VERSION, VERSION
 from iacengine.plan.events import (
+    EphemeralFinished,
+    EphemeralStarted,
     Event,
     Provisioned,
     ProvisionFinished,
@@ -114,6 +116,8 @@ class UiLines:
                 self._provisioned(event)
             case RefreshStarted() | RefreshFinished():
                 self._refreshed(event)
+            case EphemeralStarted() | EphemeralFinished():
+                self._ephemeral(event)
             case Recovered():
                 message = f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
                 hook = {"resource": resource_json(event.address), "action": event.operation.value}
@@ -173,6 +177,16 @@ class UiLines:
             case ProvisionFinished():
                 kind, how = ("provision_errored", "errored") if event.failed else ("provision_complete", "complete")
                 self.line(kind, f"{who} Provisioning {how}", hook=hook)
+
+    def _ephemeral(self, event: EphemeralStarted | EphemeralFinished) -> None:
+        doing = f"{event.address}: {phrases.EPHEMERAL[event.action]}"
+        hook: dict[str, Any] = {"resource": resource_json(event.address), "action": event.action}
+        if isinstance(event, EphemeralStarted):
+            self.line("ephemeral_op_start", f"{doing}...", hook=hook)
+            return
+        kind, how = ("ephemeral_op_errored", "errored") if event.failed else ("ephemeral_op_complete", "complete")
+        seconds = int(event.elapsed)
+        self.line(kind, f"{doing} {how} after {seconds}s", hook=hook | {"elapsed_seconds": seconds})
 
     # --- the end ------------------------------------------------------------------------------------------------
 
