@@ -428,7 +428,8 @@ def _settle(
     lock: StateLock,
     listener: Listener,
 ) -> State | None:
-    from iacengine.apply.recovery import settle, stored_values, write_recovered  # lazy: only after an interrupted run
+    from iacengine.apply.ephemerals import AppliedEphemerals  # lazy: only after an interrupted run
+    from iacengine.apply.recovery import settle, stored_values, write_recovered
     from iacengine.evaluation.provider_setup import ProviderSetup
 
     if not replayed.runs or replayed.state is None:
@@ -439,9 +440,12 @@ def _settle(
         asked = _providers(engine, DEFAULT_PARALLELISM)  # of their own: planning configures by what it finds out itself
         try:
             working = stored_values(engine.configuration, variables, _functions(""), replayed.state, asked)
-            state = settle(
-                replayed, ProviderSetup(engine.configuration, working, asked, source_address), asked, listener
-            )
+            setup = ProviderSetup(engine.configuration, working, asked, source_address)
+            ephemerals = AppliedEphemerals(working, setup, asked, listener)
+            try:
+                state = settle(replayed, setup, asked, listener)
+            finally:
+                ephemerals.close()
         finally:
             asked.close()
     assert state is not None, "the replayed state exists"

@@ -98,7 +98,13 @@ class _Run:
         self.lock = lock
         self.findings = Findings()
         self.values = AppliedValues(plan, providers, functions, source_address)
-        self.ephemerals = AppliedEphemerals(self.values, listener)
+        self.ephemerals = AppliedEphemerals(
+            self.values.working,
+            self.values.setup,
+            providers,
+            listener,
+            lambda address, verdict: self.values.verdict("resource", address, verdict),
+        )
         self.executor = Executor(plan, self.values, providers, self.append, parallelism, listener, self.findings)
 
     def append(self, entries: list[JournalEntry]) -> None:

@@ -286,7 +286,11 @@ class _ModuleCheck:
             whole = Reference(reference.subject, (), reference.span)
             self._references.reference(whole, around, origin, path)
             left = reference.remaining
-            if left and isinstance(left[0], Index) and reference.subject[0] in ("resource", "data", "module"):
+            if (
+                left
+                and isinstance(left[0], Index)
+                and reference.subject[0] in ("resource", "data", "ephemeral", "module")
+            ):
                 left = left[1:]
             if left:
                 self._wrong(
