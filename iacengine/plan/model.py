@@ -22,6 +22,8 @@ class PlanMode(Enum):
     NORMAL = "normal"
     DESTROY = "destroy"
     REFRESH_ONLY = "refresh-only"
+    ROLLBACK = "rollback"
+    """Back to an earlier state, from what is stored alone."""
 
 
 class Action(Enum):
@@ -78,7 +80,7 @@ class Change:
     `before` and `after` are objects (dicts of values) or None. `prior` is the stored object before (refreshed), None
     on create. `config` is the evaluated body the change was planned from (None on delete). `body_unknown`: the body
     held unknown or ephemeral values, so apply evaluates it again. `dependencies`: blocks the body refers to, to be
-    stored.
+    stored. `restores`: the object is made what it was, from what is stored of it and not from a configuration.
     """
 
     address: ResourceInstance
@@ -99,6 +101,7 @@ class Change:
     schema_version: int = 0
     dependencies: tuple[str, ...] = ()
     create_before_destroy: bool = False
+    restores: ResourceObject | None = None
 
     @property
     def is_effect(self) -> bool:
@@ -151,7 +154,7 @@ class Plan:
     calls expanded, by the calling module instance and name. `deferred`: blocks that are planned in a later wave, when
     what they need is known. `timestamp`: what `plantimestamp()` answers (RFC 3339).
     `ephemeral_variables`: which ephemeral variables were given a value; a plan file does not hold their values.
-    `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
+    `target`: the earlier state that a plan of mode ROLLBACK leads to. `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
     """
 
     configuration: Configuration
@@ -176,6 +179,7 @@ class Plan:
     diagnostics: tuple[Diagnostic, ...] = ()
     ephemeral_variables: tuple[str, ...] = ()
     stack_path: str | None = None
+    target: State | None = None
 
     @property
     def applyable(self) -> bool:

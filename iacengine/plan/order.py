@@ -68,6 +68,23 @@ def order_steps(
     return order.steps()
 
 
+def order_restoration(changes: Sequence[Change], now: State, target: State) -> tuple[Step, ...]:
+    """The steps that lead back to an earlier state, from what both states say of their objects. Never has a cycle.
+
+    What is made again follows what it needed then; what is deleted goes after what needs it now has been changed back.
+    """
+    if not changes:
+        return ()
+    order = _Order(changes)
+    order.late_deletes.update(step for steps in order.deletes.values() for step in steps)
+    order.make_room()
+    order.follow_needs(_stored_needs(target))
+    needed = _stored_needs(now)
+    order.follow_deletes(needed, _users(needed))
+    order.break_cycles()
+    return order.steps()
+
+
 _Dependencies = dict[str, set[str]]
 """Blocks, and those they need (or are needed by)."""
 
@@ -159,6 +176,23 @@ class _Order:
             for step in last:
                 self.hard[step].extend([before] if before is not None else [])
 
+    def follow_needs(self, needs: _Dependencies) -> None:
+        """Blocks' steps await those of the blocks that were needed."""
+        before = self._spread(needs, lambda needed: self.forward.get(needed, ()))
+        for block, steps in list(self.forward.items()):
+            for step in steps:
+                self._await(step, before(block))
+
+    def make_room(self) -> None:
+        """What is made at an address awaits the deletion of what was put aside there."""
+        aside = {self.changes[self.change_of[step]].address: step for steps in self.deletes.values() for step in steps}
+        for steps in self.forward.values():
+            for step in steps:
+                delete = aside.get(self.changes[self.change_of[step]].address)
+                if delete is not None:
+                    self.hard[step].append(delete)
+                    self.late_deletes.discard(delete)
+
     # --- deletes ---------------------------------------------------------------------------------------------------
 
     def follow_state(self, graph: ConfigGraph, state: State, *, commit_last: bool) -> None:
@@ -167,16 +201,14 @@ class _Order:
         What is reached through both kinds at once does not count: that an object needed another before, and is needed
         by a third one now, says nothing of the first and the third.
         """
-        stored: _Dependencies = {}
-        for found in state.objects.values():
-            stored.setdefault(str(found.address.config), set()).update(found.dependencies)
+        stored = _stored_needs(state)
         declaring = Dependencies(graph)
         declared = {_block_text(node): set(declaring.of(node)) for node in graph if node.kind is Kind.RESOURCE}
         users = [_users(needs) for needs in (stored, declared)]
         if commit_last:
             self._find_commit(users)
         for needs, used_by in zip((stored, declared), users, strict=True):
-            self._follow(needs, used_by)
+            self.follow_deletes(needs, used_by)
 
     def _find_commit(self, users: Sequence[_Dependencies]) -> None:
         """The deletes that can come last: those that no replacement waits for."""
@@ -208,7 +240,8 @@ class _Order:
             for step in self.commit:
                 self.hard[step].append(before)
 
-    def _follow(self, needs: _Dependencies, users: _Dependencies) -> None:
+    def follow_deletes(self, needs: _Dependencies, users: _Dependencies) -> None:
+        """The edges of deletes that one kind of dependencies asks for."""
         early = {
             block: [step for step in steps if step not in self.late_deletes and step not in self.commit]
             for block, steps in self.deletes.items()
@@ -344,6 +377,13 @@ class _Order:
                 zip(self.operations, self.change_of, self.hard, self.soft, strict=True)
             )
         )
+
+
+def _stored_needs(state: State) -> _Dependencies:
+    needs: _Dependencies = {}
+    for found in state.objects.values():
+        needs.setdefault(str(found.address.config), set()).update(found.dependencies)
+    return needs
 
 
 def _users(needs: _Dependencies) -> _Dependencies:

@@ -1,0 +1,60 @@
+"""The configuration that an object could have come from: what a provider computes by itself is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from iacengine.lang.sets import make_set
+from iacengine.lang.values import ListValue, MapValue, SetValue, Value, is_null
+from iacengine.schema import Attribute, Block, Nesting
+from iacengine.schema.proposed import Shape
+
+_ONE = (Nesting.SINGLE, Nesting.GROUP)
+
+
+def configuration_of(block: Block, value: Value) -> Value:
+    """A wholly known object of the block with null where nothing but the provider can set something.
+
+    What may be set and may be computed as well stays as it is, so that an object made from it is the same again.
+    """
+    return None if is_null(value) else _members(block, value)
+
+
+def _members(shape: Shape, value: Mapping[str, Value]) -> dict[str, Value]:
+    configured = {name: _attribute(attribute, value.get(name)) for name, attribute in shape.attributes.items()}
+    if isinstance(shape, Block):
+        for name, nested in shape.blocks.items():
+            configured[name] = _nested(nested.nesting, nested.block, value.get(name))
+    return configured
+
+
+def _attribute(attribute: Attribute, value: Value) -> Value:
+    if attribute.write_only or (attribute.computed and not attribute.optional and not attribute.required):
+        return None
+    return value if attribute.nested is None else _nested(attribute.nested.nesting, attribute.nested, value)
+
+
+def _nested(nesting: Nesting, shape: Shape, value: Value) -> Value:
+    if is_null(value):
+        return value
+
+    def one(item: Value) -> Value:
+        return item if is_null(item) else _members(shape, item)
+
+    return one(value) if nesting in _ONE else _map_items(value, one)
+
+
+def _map_items(value: Value, change: Callable[[Value], Value]) -> Value:
+    match value:
+        case ListValue():
+            return ListValue(value.element_type, [change(item) for item in value.items])
+        case SetValue():
+            return make_set(value.element_type, [change(item) for item in value.items])
+        case MapValue():
+            return MapValue(value.element_type, {key: change(item) for key, item in value.items.items()})
+        case tuple():
+            return tuple(change(item) for item in value)
+        case dict():
+            return {key: change(item) for key, item in value.items()}
+        case _:
+            return value
