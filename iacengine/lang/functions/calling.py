@@ -22,6 +22,8 @@ def call(function: Function, arguments: Sequence[Value], context: FunctionContex
     _check_count(function, len(arguments))
     prepared = _convert_arguments(function, arguments)
     marks, unknown, dynamic = _examine(function, prepared)
+    if dynamic or unknown:  # nobody asks the function, which else would see to the marks that it may get
+        marks = marks.union(*(unmark_deep(value)[1] for value in prepared))
     if dynamic:
         return mark(Unknown(DYNAMIC), marks)
     if unknown:
