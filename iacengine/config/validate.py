@@ -37,6 +37,7 @@ from iacengine.schema import Block, Schema
 
 __all__ = ["Schemas", "validate"]
 
+_REPEATED = ("resource", "data", "ephemeral", "module")
 _KINDS = {Mode.MANAGED: "resource", Mode.DATA: "data", Mode.EPHEMERAL: "ephemeral"}
 
 

@@ -15,6 +15,7 @@ from iacengine.provider.protocol import (
     ApplyResponse,
     ConfigureContext,
     ImportedObject,
+    OpenedEphemeral,
     PlanRequest,
     PlanResponse,
     ProviderSchema,
@@ -26,6 +27,7 @@ from iacengine.schema.values import decode, encode
 from iacengine_aws import operations
 from iacengine_aws.client import Session
 from iacengine_aws.data import DATA_SOURCES, data_source
+from iacengine_aws.ephemeral import EPHEMERAL_RESOURCES, ephemeral_resource
 from iacengine_aws.errors import ApiError
 from iacengine_aws.observation import attributes_of, look_up
 from iacengine_aws.operations import HalfDoneError
@@ -81,6 +83,7 @@ class AwsProvider(ProviderBase):
                 provider_schema(),
                 _Schemas(tuple(SPECS), lambda name: spec_of(name).schema()),
                 _Schemas(tuple(DATA_SOURCES), lambda name: data_source(name).schema()),
+                _Schemas(tuple(EPHEMERAL_RESOURCES), lambda name: ephemeral_resource(name).schema()),
             )
         return self._schema
 
@@ -152,6 +155,12 @@ class AwsProvider(ProviderBase):
             return ReadResponse(None, diagnostics=(problem.diagnostic(f"reading {type_}"),))
         except DiagnosticsError as problem:
             return ReadResponse(None, diagnostics=problem.diagnostics)
+
+    def open_ephemeral(self, type_: str, config: Value) -> OpenedEphemeral:
+        try:
+            return OpenedEphemeral(ephemeral_resource(type_).read(self.session, config))
+        except ApiError as problem:
+            return OpenedEphemeral(None, diagnostics=(problem.diagnostic(f"opening {type_}"),))
 
     # --- apply ------------------------------------------------------------------------------------------------------
 
