@@ -74,7 +74,7 @@ def encode_state(state: State) -> bytes:
     checks = [line(check_to_json(check)) for check in state.checks]
     pending = state.pending_rollback
     way_back = b"" if pending is None else b'\n"pending_rollback":%b,' % line(pending_to_json(pending))
-    objects = [line(object_to_json(object_, str(object_.address))) for object_ in _in_order(state.objects)]
+    objects = [line(object_to_json(object_, str(object_.address))) for object_ in in_order(state.objects)]
     head: Json = {"format": FORMAT, "version": VERSION, "lineage": state.lineage, "serial": state.serial}
     head["engine_version"] = state.engine_version
     if state.encryption is not None:
@@ -104,7 +104,7 @@ def _lines(texts: list[bytes]) -> bytes:
     return b"\n" + b",\n".join(texts) if texts else b""
 
 
-def _in_order(objects: Mapping[ObjectKey, ResourceObject]) -> Iterable[ResourceObject]:
+def in_order(objects: Mapping[ObjectKey, ResourceObject]) -> Iterable[ResourceObject]:
     """The objects in the order of their addresses; the parts of the sort keys that many share are made once."""
     blocks: dict[tuple[ModuleInstance, Resource], tuple[SortKey, SortKey]] = {}
     keyed: list[tuple[SortKey, SortKey, object, str, ResourceObject]] = []
