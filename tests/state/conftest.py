@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -18,6 +19,9 @@ from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
 from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
+from iacengine.testing.services import aws
+from iacengine.testing.services.s3 import Request, S3Proxy
+from iacengine.testing.services.state_server import StateServer
 
 PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
 
@@ -51,7 +55,7 @@ def _full_state() -> State:
     )
     gone = parse_resource_instance("aws_vpc.gone")
     pending = PendingRollback(
-        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,)
+        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,), True
     )
     return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 
@@ -108,7 +112,7 @@ def history() -> Callable[..., list[JournalEntry]]:
     return make
 
 
-BACKENDS = ["local"]
+BACKENDS = ["local", "http", "s3"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -123,6 +127,80 @@ def new_backend(request: pytest.FixtureRequest) -> Callable[..., Backend]:
 def local_place(tmp_path: Path) -> Callable[..., Backend]:
     path = str(tmp_path / "made" / "for it" / "state.json")
     return lambda **values: open_backend(BackendSettings("local", {"path": path, **values}))
+
+
+@pytest.fixture(scope="session")
+def state_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateServer]:
+    """A server of states over HTTP, for tests that do it no harm."""
+    pytest.importorskip("httpx2", reason="the extra http is not installed")
+    server = StateServer(tmp_path_factory.mktemp("states"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def http_place(state_server: StateServer, tmp_path: Path) -> Iterator[Callable[..., Backend]]:
+    made: list[Backend] = []
+
+    def make(**values: Any) -> Backend:
+        address = f"{state_server.url}/states/{tmp_path.name}"
+        made.append(open_backend(BackendSettings("http", {"address": address, **values}, str(tmp_path))))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Proxy]:
+    """moto's S3 behind a proxy, with the bucket `states`."""
+    pytest.importorskip("moto", reason="the S3 server of the tests is moto's")
+    pytest.importorskip("botocore")
+    directory = tmp_path_factory.mktemp("s3")
+    sandbox, _ = aws.start(directory, aws.free_port())
+    proxy = S3Proxy(sandbox.port)
+    try:
+        assert proxy.pass_on(Request("PUT", "/states", {}, b"")).status == 200
+        yield proxy
+    finally:
+        proxy.close()
+        aws.stop(directory)
+
+
+@pytest.fixture
+def s3_proxy(s3_server: S3Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3Proxy]:
+    """The server, without faults, and an environment that leads nowhere else."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    yield s3_server
+    s3_server.fault, s3_server.down = None, False
+    s3_server.requests.clear()
+
+
+@pytest.fixture
+def s3_place(s3_proxy: S3Proxy) -> Iterator[Callable[..., Backend]]:
+    given = {
+        "bucket": "states",
+        "key": f"ünder {uuid4().hex}/state.json",
+        "region": "eu-west-1",
+        "endpoints": {"s3": s3_proxy.url},
+        "access_key": "AKIAEXAMPLE",
+        "secret_key": "not-told",
+        "use_path_style": True,
+    }
+    made: list[Backend] = []
+
+    def make(**values: Any) -> Backend:
+        made.append(open_backend(BackendSettings("s3", {**given, **values})))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()
 
 
 @pytest.fixture
