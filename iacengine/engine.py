@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iacengine.addresses import Mode, ModulePath, parse_target
+from iacengine.addresses import Mode, ModulePath, parse_resource_instance, parse_target
 from iacengine.config.cache import ParseCache
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, Module, ProviderName, Variable
@@ -39,15 +39,19 @@ from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.local import LocalBackend
 from iacengine.state.backends.settings import BackendSettings
+from iacengine.state.encryption.backend import SealedBackend
+from iacengine.state.encryption.settings import EncryptionSettings, encryption_settings
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import OutputState, State
-from iacengine.state.replay import Replay, replay
+from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
 if TYPE_CHECKING:
     from iacengine.apply.outcome import Outcome
+    from iacengine.apply.settlement import Ground
     from iacengine.graph.build import ConfigGraph
+    from iacengine.state.encryption.keyring import Keyring
 
 DEFAULT_PARALLELISM = 32
 DEFAULT_ON_FAILURE = "pause"
@@ -111,8 +115,31 @@ def engine_of(configuration: Configuration, path: str = ".", *, state_path: str 
     return Engine(configuration, find_backend(configuration, path, state_path), path)
 
 
-def find_backend(configuration: Configuration, path: str, state_path: str | None) -> Backend:
-    """The backend the stack asks for; by default a file beside the stack."""
+def find_backend(configuration: Configuration, path: str, state_path: str | None) -> SealedBackend:
+    """The backend the stack asks for (by default a file beside the stack), with encryption around it."""
+    settings = encryption_of(configuration)
+    return SealedBackend(_plain_backend(configuration, path, state_path), settings)
+
+
+def encryption_of(configuration: Configuration) -> EncryptionSettings:
+    """How the stack is encrypted, as its file and the environment say. Raises DiagnosticsError."""
+    block = configuration.root.settings.encryption
+    if block is None:
+        return encryption_settings()
+    try:
+        return encryption_settings(
+            ((block.key.kind, block.key.value),) if block.key is not None else (),
+            tuple((key.kind, key.value) for key in block.previous),
+            full=block.full,
+            asked=True,
+            directory=configuration.directory or ".",
+        )
+    except DiagnosticsError as found:
+        place = locate(block.origin)
+        raise DiagnosticsError(*(one.at(*place) for one in found.diagnostics)) from None
+
+
+def _plain_backend(configuration: Configuration, path: str, state_path: str | None) -> Backend:
     if state_path is not None:
         return LocalBackend(state_path)
     block = configuration.root.settings.backend
@@ -195,10 +222,14 @@ def missing_variables(engine: Engine, variables: VariableSources) -> tuple[Varia
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """One hold of the state: its lock (None: not locked) and the providers of the run, from plan to apply."""
+    """One hold of the state: its lock (None: not locked) and the providers of the run, from plan to apply.
+
+    `applies`: real things may be changed under it, so that a failed run is undone before anything is planned.
+    """
 
     lock: StateLock | None
     providers: Providers
+    applies: bool = False
 
 
 @contextmanager
@@ -209,12 +240,13 @@ def session(
     parallelism: int = DEFAULT_PARALLELISM,
     lock: bool = True,
     lock_timeout: float = 0.0,
+    applies: bool = True,
 ) -> Iterator[Session]:
     """Take the lock, and release it and the providers in the end. Raises LockHeldError when somebody else has it."""
     held = engine.backend.lock(lock_claim(command), lock_timeout) if lock else None
     providers = _providers(engine, parallelism)
     try:
-        yield Session(held, providers)
+        yield Session(held, providers, applies)
     finally:
         providers.close()
         if held is not None:
@@ -233,7 +265,12 @@ def plan(
     if held is not None:
         return _plan(engine, options, variables, listener, held)
     with session(
-        engine, "iac plan", parallelism=options.parallelism, lock=options.lock, lock_timeout=options.lock_timeout
+        engine,
+        "iac plan",
+        parallelism=options.parallelism,
+        lock=options.lock,
+        lock_timeout=options.lock_timeout,
+        applies=False,
     ) as own:
         return _plan(engine, options, variables, listener, own)
 
@@ -253,12 +290,12 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         excludes=tuple(map(parse_target, options.excludes)),
         replace=tuple(map(parse_target, options.replace)),
         refresh=options.refresh,
-        on_failure=options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE,
-        timestamp=_now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        on_failure=_on_failure(engine, options),
+        timestamp=_timestamp(),
         parallelism=options.parallelism,
         allow_deferral=options.allow_deferral,
     )
-    stored = _settled_state(engine, values, held.lock, listener)
+    stored = _settled_state(engine, values, held.lock, listener, options.parallelism, undo=held.applies)
     made = make_plan(
         engine.configuration,
         stored,
@@ -311,7 +348,7 @@ def _apply(
     from iacengine.apply.run import apply_plan, refuse_stale  # lazy: planning needs none of it
 
     if engine.backend.read_journal():
-        refuse_stale(plan, _settled_state(engine, plan.variables, lock, listener))
+        refuse_stale(plan, _settled_state(engine, plan.variables, lock, listener, parallelism))
     functions = _functions(plan.timestamp)
     outcome: Outcome | None = None
     while True:
@@ -319,9 +356,26 @@ def _apply(
             plan, engine.backend, lock, providers, functions, source_address, parallelism, listener, command=command
         )
         outcome = wave if outcome is None else outcome.followed_by(wave)
-        if not plan.deferred or not wave.ok:
+        if not wave.ok:
+            return _undone(engine, plan, outcome, lock, listener, parallelism)
+        if not plan.deferred:
             return outcome
         plan = _next_wave(plan, wave.state, providers, parallelism, listener)
+
+
+def _undone(
+    engine: Engine, plan: Plan, outcome: Outcome, lock: StateLock, listener: Listener, parallelism: int
+) -> Outcome:
+    """The outcome of a run that failed, after what it had done is undone where that is what is wanted."""
+    pending = outcome.state.pending_rollback
+    if outcome.unsettled or pending is None or pending.paused:
+        return outcome
+    from iacengine.apply.settlement import roll_back  # lazy: only after a run that failed
+
+    try:
+        return outcome.rolled_back(roll_back(_ground(engine, plan.variables, lock, listener, parallelism)))
+    except DiagnosticsError as found:
+        return replace(outcome, diagnostics=(*outcome.diagnostics, *found.diagnostics))
 
 
 def _next_wave(plan: Plan, state: State, providers: Providers, parallelism: int, listener: Listener) -> Plan:
@@ -363,17 +417,41 @@ def _next_wave(plan: Plan, state: State, providers: Providers, parallelism: int,
 
 
 def save_plan(plan: Plan, path: str, stack_path: str = ".") -> None:
-    """Write a plan file (mode 0600). `stack_path`: what the stack was opened with."""
+    """Write a plan file (mode 0600), encrypted where the stack has a key. `stack_path`: what the stack was opened
+    with."""
     from iacengine.plan.planfile import save_plan as write  # lazy: most plans are not saved
 
-    write(plan, path, stack_path)
+    write(plan, path, stack_path, _keyring(encryption_of(plan.configuration)))
 
 
 def load_plan(path: str) -> Plan:
-    """Read a plan file. Raises when it is none, is damaged, or was made by an incompatible version."""
+    """Read a plan file. Raises when it is none, is damaged, was made by an incompatible version, or cannot be opened
+    with the keys of the environment and of the stack that it is a plan of."""
     from iacengine.plan.planfile import load_plan as read  # lazy: as above
 
-    return read(path)
+    return read(path, _plan_keyring, lambda configuration: encryption_of(configuration).key is not None)
+
+
+def _plan_keyring(stack_path: str) -> Keyring | None:
+    """The keys to open a plan of the stack at `stack_path` with.
+
+    What a plan file says is not trusted before it is opened, so that only a stack in or below the working directory
+    may name keys (and a command to run for one); elsewhere the environment alone does.
+    """
+    here = os.path.realpath(".")
+    there = os.path.realpath(stack_path)
+    if os.path.exists(there) and os.path.commonpath((here, there)) == here:  # noqa: PTH110
+        with suppress(DiagnosticsError):  # what is wrong with the stack now does not matter to the plan
+            return _keyring(encryption_of(load(stack_path)))
+    return _keyring(encryption_settings())
+
+
+def _keyring(settings: EncryptionSettings) -> Keyring | None:
+    if not settings.all_keys:
+        return None
+    from iacengine.state.encryption.keyring import shared_keyring  # lazy: most stacks encrypt nothing
+
+    return shared_keyring(settings)
 
 
 def with_variables(plan: Plan, variables: VariableSources) -> Plan:
@@ -407,49 +485,94 @@ def evaluate_outputs(state: State) -> dict[str, Value]:
 
 
 def _settled_state(
-    engine: Engine, variables: Mapping[str, Value], lock: StateLock | None, listener: Listener
-) -> State | None:
-    """The stored state, after what an interrupted run left is settled and written."""
-    stored = engine.backend.read()
-    entries = engine.backend.read_journal()
-    if not entries:
-        return stored
-    replayed = replay(stored, entries)
-    if lock is None:
-        return replayed.state
-    return _settle(engine, variables, stored, replayed, lock, listener)
-
-
-def _settle(
     engine: Engine,
     variables: Mapping[str, Value],
-    stored: State | None,
-    replayed: Replay,
-    lock: StateLock,
+    lock: StateLock | None,
     listener: Listener,
+    parallelism: int = DEFAULT_PARALLELISM,
+    *,
+    undo: bool = False,
 ) -> State | None:
-    from iacengine.apply.ephemerals import AppliedEphemerals  # lazy: only after an interrupted run
-    from iacengine.apply.recovery import settle, stored_values, write_recovered
-    from iacengine.evaluation.provider_setup import ProviderSetup
-
-    if not replayed.runs or replayed.state is None:
-        engine.backend.clear_journal(lock)
+    """The stored state, after what an interrupted run left is settled and written; without a lock only in memory."""
+    if lock is None:
+        return read_state(engine)
+    stored = engine.backend.read()
+    if not engine.backend.read_journal() and (stored is None or stored.pending_rollback is None):
         return stored
-    state: State | None = replayed.state
-    if replayed.in_flight:
-        asked = _providers(engine, DEFAULT_PARALLELISM)  # of their own: planning configures by what it finds out itself
-        try:
-            working = stored_values(engine.configuration, variables, _functions(""), replayed.state, asked)
-            setup = ProviderSetup(engine.configuration, working, asked, source_address)
-            ephemerals = AppliedEphemerals(working, setup, asked, listener)
-            try:
-                state = settle(replayed, setup, asked, listener)
-            finally:
-                ephemerals.close()
-        finally:
-            asked.close()
-    assert state is not None, "the replayed state exists"
-    return write_recovered(state, stored.serial if stored is not None else None, engine.backend, lock)
+    from iacengine.apply.settlement import settled_state  # lazy: only after a run that did not end well
+
+    return settled_state(_ground(engine, variables, lock, listener, parallelism), undo=undo)
+
+
+def _ground(
+    engine: Engine, variables: Mapping[str, Value], lock: StateLock, listener: Listener, parallelism: int
+) -> Ground:
+    from iacengine.apply.settlement import Ground  # lazy, as above
+
+    return Ground(
+        engine.configuration,
+        engine.backend,
+        lock,
+        variables,
+        lambda: _providers(engine, parallelism),
+        _functions,
+        source_address,
+        parallelism,
+        _timestamp(),
+        listener,
+    )
+
+
+def recover(
+    engine: Engine,
+    variables: VariableSources,
+    held: Session,
+    listener: Listener = ignore,
+    *,
+    action: str = "undo",
+    skip: Sequence[str] = (),
+    parallelism: int = DEFAULT_PARALLELISM,
+) -> State | None:
+    """Settle what an earlier run left. Raises DiagnosticsError.
+
+    `action`: `undo` what is to be undone unless that has failed before, `retry` that too, or `keep` what is there.
+    `skip`: addresses that stay as they are.
+    """
+    assert held.lock is not None, "recovery needs the lock"
+    values = root_variables(engine, variables, Findings())
+    stored = _settled_state(engine, values, held.lock, listener, parallelism, undo=action == "undo" and not skip)
+    pending = stored.pending_rollback if stored is not None else None
+    if stored is None or pending is None or (action == "undo" and not skip):
+        return stored
+    skipped = tuple(dict.fromkeys((*pending.skipped, *map(parse_resource_instance, skip))))
+    left = None if action == "keep" else replace(pending, skipped=skipped, paused=False)
+    stored = replace(stored, serial=stored.serial + 1, pending_rollback=left)
+    engine.backend.write(stored, stored.serial - 1, held.lock)
+    if left is None:
+        return stored
+    return _settled_state(engine, values, held.lock, listener, parallelism, undo=True)
+
+
+def plan_rollback(
+    engine: Engine,
+    serial: int,
+    options: PlanOptions,
+    variables: VariableSources,
+    held: Session,
+    listener: Listener = ignore,
+) -> Plan:
+    """The plan that leads back to the version of the state with this serial. Raises when it is not kept."""
+    from iacengine.apply.settlement import plan_return  # lazy: only this verb needs it
+
+    assert held.lock is not None, "the way back is planned under the lock"
+    values = root_variables(engine, variables, Findings())
+    stored = _settled_state(engine, values, held.lock, listener, options.parallelism, undo=True)
+    if stored is None:
+        raise failure(
+            "No state", f"{engine.backend.describe()}: there is no state, so there is no version to return to."
+        )
+    ground = _ground(engine, values, held.lock, listener, options.parallelism)
+    return plan_return(ground, stored, serial, on_failure=_on_failure(engine, options), refresh=options.refresh)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -543,7 +666,13 @@ def _read_outputs(path: str) -> Mapping[str, OutputState] | None:
     except OSError as problem:
         raise failure("State file cannot be read", f"{path}: {problem.strerror}.") from None
     if b'"iacengine-state"' in data[:400]:
-        return decode_state(data, path).outputs
+        state = decode_state(data, path)
+        if state.encryption is not None:
+            from iacengine.state.encryption.keyring import shared_keyring  # lazy: most states are not encrypted
+            from iacengine.state.encryption.states import open_state
+
+            state = open_state(state, shared_keyring(encryption_settings()), path)
+        return state.outputs
     return from_tfstate(data, path).outputs
 
 
@@ -553,8 +682,12 @@ def _functions(timestamp: str, *, planning: bool = False) -> FunctionContext:
     return with_rendering(FunctionContext(DiskFiles(), plan_timestamp=moment, pure_only=planning))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _timestamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _on_failure(engine: Engine, options: PlanOptions) -> str:
+    return options.on_failure or engine.configuration.root.settings.on_failure or DEFAULT_ON_FAILURE
 
 
 def _new_lineage() -> str:

@@ -26,11 +26,13 @@ from iacengine.apply.operations import (
     planned_object,
     prepare_delete,
     prepare_forward,
+    prepare_restore,
     settled_object,
     unusable_answer,
 )
 from iacengine.apply.provisioning.stopping import Stopping
 from iacengine.apply.reading import Reading
+from iacengine.apply.renaming import Renaming
 from iacengine.apply.working import AppliedValues
 from iacengine.evaluation.conditions import Status, judge
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity
@@ -46,7 +48,7 @@ from iacengine.plan.events import (
     StepStarted,
 )
 from iacengine.plan.managed import evaluate_config
-from iacengine.plan.model import Change, ChangeCounts, Plan
+from iacengine.plan.model import Change, ChangeCounts, Plan, PlanMode
 from iacengine.plan.prior import stored_value
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import ApplyResponse
@@ -86,6 +88,14 @@ class Progress:
     failed: list[ResourceInstance] = field(default_factory=list)
     skipped: list[ResourceInstance] = field(default_factory=list)
     interrupted: bool = False
+    broken_off: bool = False
+    """A step failed, and all is to be undone: no more steps are begun."""
+    committed: bool = False
+    """The commit phase has begun."""
+
+    @property
+    def is_ending(self) -> bool:
+        return self.interrupted or self.broken_off
 
     def counts(self, imported: int) -> ChangeCounts:
         return ChangeCounts(self.add, self.change, self.remove, imported, self.forget)
@@ -130,6 +140,7 @@ class Executor:
         self.stopping = Stopping()
         self._blocked: dict[int, str] = {}
         self._deposed: dict[int, str] = {}
+        self._renaming = Renaming()
 
     # --- the loop --------------------------------------------------------------------------------------------------
 
@@ -150,7 +161,7 @@ class Executor:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
             self._flush()
-        if self.progress.interrupted:
+        if self.progress.is_ending:
             self._skip_rest()
 
     @property
@@ -163,7 +174,7 @@ class Executor:
             self._round()
             if self._running:
                 self._collect()
-            elif not self._ready or self.progress.interrupted:
+            elif not self._ready or self.progress.is_ending:
                 return
 
     def _await_running(self) -> None:
@@ -179,7 +190,7 @@ class Executor:
         """Start what is ready, up to the parallelism; write the journal once, before the first call."""
         jobs: list[Job] = []
         local = 0
-        while self._ready and not self.progress.interrupted and self._running + len(jobs) - local < self._parallelism:
+        while self._ready and not self.progress.is_ending and self._running + len(jobs) - local < self._parallelism:
             number = self._ready.popleft()
             job = self._prepare(number)
             if job is None:
@@ -199,7 +210,7 @@ class Executor:
         """Start the provisioner at a place among those of a step; False when there is none. Raises DiagnosticsError."""
         from iacengine.apply.provisioning import course  # lazy: few objects have provisioners
 
-        if task.operation is Operation.DELETE and self._ending:
+        if task.operation is Operation.DELETE and (self._ending or self.plan.mode is PlanMode.ROLLBACK):
             return False
         job = course.prepare_provisioner(self.values, task, index, self.objects.get((task.address, "")))
         if job is None:
@@ -214,7 +225,7 @@ class Executor:
 
     @property
     def _ending(self) -> bool:
-        return self.progress.interrupted or self._broken
+        return self.progress.is_ending or self._broken
 
     def _flush(self) -> None:
         """Write what is pending to the journal. When that fails it stays pending: the end of the run tries again."""
@@ -351,7 +362,17 @@ class Executor:
             self._fail(number, change, tuple(placed), 0.0, told=False)
         return None
 
+    def _prepare_restore(self, number: int, operation: Operation, change: Change) -> Task:
+        reference = parse_provider_reference(change.provider)
+        if not self.values.setup.of_stored(reference):
+            raise DiagnosticsError(self.values.no_provider(change.address, reference))
+        schema = self.values.schema(reference, change.address)
+        renamed = self._renaming.of(change.dependencies)
+        return prepare_restore(number, operation, change, self.providers.configured(reference), schema, renamed)
+
     def _prepare_forward(self, number: int, operation: Operation, change: Change) -> Task | None:
+        if change.restores is not None:
+            return self._prepare_restore(number, operation, change)
         block = self.values.block(change.address)
         reference = self.values.setup.of_block(change.address.module.path, block)
         schema = self.values.schema(reference, change.address)
@@ -392,6 +413,8 @@ class Executor:
 
     def _begun(self, task: Task) -> Begun:
         prior = self.objects.get((task.address, task.deposed if task.operation is Operation.DELETE else ""))
+        commits = self.plan.steps[task.step].commits
+        self.progress.committed |= commits
         planned = planned_object(task)
         if planned is not None and self._is_provisioned(task):
             planned = replace(planned, tainted=True)  # what becomes of a create that is cut off here
@@ -404,11 +427,12 @@ class Executor:
             task.change.provider,
             prior,
             planned,
+            commits,
         )
 
     def _is_provisioned(self, task: Task) -> bool:
         """True for a create whose object is ready only after its provisioners."""
-        if task.operation is not Operation.CREATE:
+        if task.operation is not Operation.CREATE or task.change.restores is not None:
             return False
         return any(not each.on_destroy for each in self.values.block(task.address).provisioners)
 
@@ -430,6 +454,9 @@ class Executor:
         except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
             problems, failed = (*problems, unusable_answer(task)), True
             changes = self._state_changes(task, replace(looked_up(task), diagnostics=problems))
+        restored = changes.get((task.address, ""))
+        if task.change.restores is not None and restored is not None:
+            self._renaming.note(task.change.restores, restored)
         self._apply_changes(changes)
         if failed:
             message = next(found.summary for found in problems if found.is_error)
@@ -567,6 +594,8 @@ class Executor:
                 pass
 
     def _postconditions(self, change: Change, value: object) -> None:
+        if change.restores is not None:
+            return
         block = self.values.block(change.address)
         if not block.lifecycle.postconditions:
             return
@@ -599,6 +628,8 @@ class Executor:
         assert operation is not None
         if told:
             self.listener(StepFailed(number, operation, change.address, elapsed, diagnostics, change.deposed))
+        if self.plan.on_failure == "rollback" and not self.plan.steps[number].commits:
+            self.progress.broken_off = True
         if self.plan.on_failure == "continue" and operation is Operation.UPDATE:
             self._stand_as_before(change)
         else:

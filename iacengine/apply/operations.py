@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference, ResourceInstance, parse_provider_reference
+from iacengine.apply.renaming import with_new_names
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
-from iacengine.lang.values import Unknown, Value, any_inside, map_children
+from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_children
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
+from iacengine.plan.restoration import restoring_request
 from iacengine.provider.checks import check_applied, check_planned, check_read
 from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
 from iacengine.provider.redaction import redacted
 from iacengine.provider.timeouts import timeout_of
 from iacengine.schema import Schema
-from iacengine.schema.values import mark_with_paths, unmark_with_paths
+from iacengine.schema.values import mark_paths, mark_with_paths, unmark_with_paths
 from iacengine.state.journal_entries import Operation
 from iacengine.state.model import Deposed, ResourceObject
 
@@ -105,6 +108,36 @@ def prepare_forward(
     return Task(step, operation, change, provider, schema, request, planned, deposed)
 
 
+def prepare_restore(
+    step: int, operation: Operation, change: Change, provider: Provider, schema: Schema, renamed: Mapping[str, str]
+) -> Task:
+    """A create or update that makes an object what it was. Raises DiagnosticsError.
+
+    `renamed`: what objects that it needs were called, and are called since they were made again.
+    """
+    assert change.restores is not None
+    prior = _prior(change, schema, provider) if operation is Operation.UPDATE else None
+    after = open_stored(change.restores, schema, provider)
+    if renamed:
+        after = replace(after, value=with_new_names(after.value, renamed))
+    asked = restoring_request(schema, prior, after)
+    (response,) = provider.plan([asked])
+    errors = [found for found in response.diagnostics if found.is_error]
+    if errors:
+        raise DiagnosticsError(*errors)
+    request = ApplyRequest(
+        asked.type,
+        asked.prior,
+        response.planned,
+        asked.config,
+        new_token(),
+        response.private,
+        timeout_of(response.planned, operation.value),
+    )
+    planned = mark_paths(response.planned, after.marks, SENSITIVE) if after.marks else response.planned
+    return Task(step, operation, change, provider, schema, request, planned)
+
+
 def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: Provider, schema: Schema) -> Task:
     """A delete of the stored object, current or deposed."""
     prior = open_stored(stored, schema, provider)
@@ -154,6 +187,7 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
     _, marks = unmark_with_paths(task.planned)
     value = mark_with_paths(without_unknown(response.state), marks)
     attributes, paths = stored_value(value, task.schema.block)
+    remembered = change.restores or change.prior
     stored = ResourceObject(
         address=change.address,
         provider=change.provider,
@@ -162,9 +196,10 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
         sensitive_paths=paths,
         private=response.private,
         dependencies=change.dependencies,
-        tainted=failed and task.operation is Operation.CREATE,
+        tainted=(failed and task.operation is Operation.CREATE)
+        or (change.restores is not None and change.restores.tainted),
         create_before_destroy=change.create_before_destroy,
-        protected=change.prior.protected if change.prior is not None else False,
+        protected=remembered.protected if remembered is not None else False,
         token=token if task.operation is Operation.CREATE else (change.prior.token if change.prior else None),
     )
     return stored, value

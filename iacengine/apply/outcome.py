@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from iacengine.addresses import ResourceInstance
 from iacengine.foundation.diagnostics import Diagnostic
@@ -15,7 +15,7 @@ class Outcome:
     """`counts` of what was really done; `failed` and `skipped` addresses; `interrupted` by the user.
 
     `unsettled`: whose calls were still running when the user insisted on stopping. The journal knows of them, the
-    state was not written, and the next run finds out what became of them.
+    state was not written, and the next run finds out what became of them. `rollback`: how undoing all this ended.
     """
 
     state: State
@@ -25,6 +25,7 @@ class Outcome:
     skipped: tuple[ResourceInstance, ...] = ()
     interrupted: bool = False
     unsettled: tuple[ResourceInstance, ...] = ()
+    rollback: Outcome | None = None
 
     def followed_by(self, later: Outcome) -> Outcome:
         """This outcome and that of a later wave, as one."""
@@ -39,7 +40,29 @@ class Outcome:
             (*self.skipped, *later.skipped),
             later.interrupted,
             later.unsettled,
+            later.rollback,
         )
+
+    def rolled_back(self, undone: Outcome) -> Outcome:
+        """This outcome, after what was done has been undone."""
+        return replace(
+            self,
+            state=undone.state,
+            diagnostics=(*self.diagnostics, *undone.diagnostics),
+            interrupted=self.interrupted or undone.interrupted,
+            unsettled=undone.unsettled,
+            rollback=undone,
+        )
+
+    @property
+    def is_rolled_back(self) -> bool:
+        """True when the run failed and all that it had done is undone."""
+        return self.rollback is not None and self.rollback.ok
+
+    @property
+    def needs_recovery(self) -> bool:
+        """True when something is left that is neither done nor undone."""
+        return bool(self.unsettled) or self.state.pending_rollback is not None
 
     @property
     def ok(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from iacengine.addresses import ModuleInstance
+from iacengine.addresses import ModuleInstance, ResourceInstance
 from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.executor import Executor, Interrupted
 from iacengine.apply.outcome import Outcome
@@ -26,7 +26,7 @@ from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal_entries import Changed, Closed, JournalEntry, Opened
-from iacengine.state.model import OutputState, State
+from iacengine.state.model import OutputState, PendingRollback, State
 
 
 def apply_plan(
@@ -75,10 +75,17 @@ def refuse_stale(plan: Plan, stored: State | None) -> None:
 def _is_needed(plan: Plan) -> bool:
     return (
         bool(plan.steps)
+        or plan.prior_state.pending_rollback is not None
         or bool(plan.state_changes)
         or any(change.action is not Action.NO_OP for change in plan.outputs.values())
         or plan.checks != plan.prior_state.checks
     )
+
+
+def _moves(plan: Plan) -> tuple[tuple[ResourceInstance, ResourceInstance], ...]:
+    """What the plan moves, from and to, deposed objects along with the current one."""
+    moves = ((change.previous_address, change.address) for change in plan.changes)
+    return tuple(dict.fromkeys((source, target) for source, target in moves if source is not None))
 
 
 class _Run:
@@ -119,10 +126,12 @@ class _Run:
             self.lock.info.fencing_token,
             command,
             now.isoformat(timespec="seconds"),
+            on_failure=plan.on_failure,
         )
         entries: list[JournalEntry] = [opened]
         if plan.state_changes:
-            entries.append(Changed(dict(plan.state_changes)))
+            entries.append(Changed(dict(plan.state_changes), prepares=True, moves=_moves(plan)))
+        self.run = opened.run
         self.append(entries)
 
     def execute(self) -> Outcome:
@@ -141,10 +150,14 @@ class _Run:
 
     def _finish(self) -> State:
         """Outputs and checks, then the state in one piece, then the end of the journal."""
-        self._judge_variables()
-        self._judge_unchanged()
-        self._judge_checks()
-        state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
+        if self.plan.mode is PlanMode.ROLLBACK:
+            state = self._restored()
+        else:
+            self._judge_variables()
+            self._judge_unchanged()
+            self._judge_checks()
+            state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
+            state = replace(state, pending_rollback=self._pending_rollback())
         outcome = "failed" if self.findings.errors else "complete"
         if self.executor.progress.interrupted:
             outcome = "interrupted"
@@ -152,6 +165,26 @@ class _Run:
         self.backend.write(state, self.plan.base_serial, self.lock)
         self.backend.clear_journal(self.lock)
         return state
+
+    def _restored(self) -> State:
+        """The state after a plan that led back to an earlier one, whose outputs count again if all went well."""
+        state, target = self._state(), self.plan.target
+        assert target is not None, "a plan of this mode has a target"
+        if not (self.findings.errors or self.executor.progress.interrupted):
+            return replace(state, outputs=target.outputs, checks=target.checks, pending_rollback=None)
+        if state.pending_rollback is None:
+            return replace(state, pending_rollback=self._pending_rollback())
+        paused = bool(self.findings.errors)
+        return replace(state, pending_rollback=replace(state.pending_rollback, paused=paused))
+
+    def _pending_rollback(self) -> PendingRollback | None:
+        """What is to be undone, when the run did not come to its end and is to leave nothing behind."""
+        progress = self.executor.progress
+        if self.plan.on_failure != "rollback" or progress.committed:
+            return None
+        if not (self.findings.errors or progress.interrupted):
+            return None
+        return PendingRollback(self.run, self.plan.base_serial, self.plan.state_changes, _moves(self.plan))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

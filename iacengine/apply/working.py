@@ -82,14 +82,14 @@ class AppliedValues:
                 value = self._initially(change)
                 if value is not None:
                     self.working.set_object(change.address, value)
-        if self.plan.targets or self.plan.excludes:
+        if self.plan.targets or self.plan.excludes or self.plan.mode is PlanMode.ROLLBACK:
             for stored in self.plan.prior_state.objects.values():
                 if not stored.deposed and stored.address not in changed:
                     self._fill_stored(stored)
 
     def _initially(self, change: Change) -> Value:
         """The object that names mean at first; a destroy run's providers are configured by what is about to go."""
-        return change.before if self.plan.mode is PlanMode.DESTROY else change.after
+        return change.before if self.plan.mode in (PlanMode.DESTROY, PlanMode.ROLLBACK) else change.after
 
     def _fill_stored(self, stored: ResourceObject) -> None:
         reference = parse_provider_reference(stored.provider)
@@ -160,7 +160,7 @@ class AppliedValues:
 
     def drop_object(self, address: ResourceInstance, *, keep: bool) -> None:
         """An object was deleted; one that is about to be created again stays as planned."""
-        if not keep and self.plan.mode is not PlanMode.DESTROY:
+        if not keep and self.plan.mode not in (PlanMode.DESTROY, PlanMode.ROLLBACK):
             self.working.objects.pop(address, None)
 
     def verdict(self, kind: str, address: str, verdict: Verdict) -> None:

@@ -251,6 +251,8 @@ def _question(mode: PlanMode, where: str) -> str:
             return f"Do you really want to destroy everything of the stack in {where}? This cannot be undone."
         case PlanMode.REFRESH_ONLY:
             return "Do you want to take up these changes in the state? No real object is changed."
+        case PlanMode.ROLLBACK:
+            return "Do you want to go back to that version of the state? What was made since is destroyed."
         case PlanMode.NORMAL:
             return "Do you want to do this?"
 

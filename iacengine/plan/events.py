@@ -133,6 +133,22 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackStarted:
+    """What a run has done is about to be undone, in `total` steps; `run` is its id."""
+
+    run: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackFinished:
+    """What a run had done is undone, or (`left`) not wholly: these objects are not what they were."""
+
+    run: str
+    left: tuple[ResourceInstance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something to tell the user while the run goes on."""
 
@@ -151,6 +167,8 @@ Event = (
     | EphemeralStarted
     | EphemeralFinished
     | Recovered
+    | RollbackStarted
+    | RollbackFinished
     | Warned
 )
 Listener = Callable[[Event], None]

@@ -154,7 +154,8 @@ class Plan:
     calls expanded, by the calling module instance and name. `deferred`: blocks that are planned in a later wave, when
     what they need is known. `timestamp`: what `plantimestamp()` answers (RFC 3339).
     `ephemeral_variables`: which ephemeral variables were given a value; a plan file does not hold their values.
-    `target`: the earlier state that a plan of mode ROLLBACK leads to. `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
+    `stack_path`: what the stack was opened with, kept in a plan file to find its state again; None before it is saved.
+    `target`: the earlier state that a plan of mode ROLLBACK leads to.
     """
 
     configuration: Configuration

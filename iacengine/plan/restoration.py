@@ -39,7 +39,7 @@ NewKey = Callable[[], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
-    """What a restoration is planned with: `setup` configures providers by what `working` knows of the state as it is."""
+    """What a restoration is planned with. `setup` configures providers by what `working` knows of the state."""
 
     configuration: Configuration
     variables: Mapping[str, Value]
@@ -96,11 +96,17 @@ class _Restoration:
                 freed[wanted.key] = occupied[wanted.key]
             self._restore(wanted, there, existed=wanted not in again)
         for wanted in found.missing:
-            if wanted not in again:
-                if wanted.key in occupied:
-                    freed[wanted.key] = occupied[wanted.key]
-                self._make(wanted)
-        for superfluous in found.superfluous:
+            if wanted in again:
+                continue
+            occupant = occupied.get(wanted.key)
+            if occupant is not None and not occupant.tainted:
+                del occupied[wanted.key]  # what stands in its place may do when it is changed
+                self._restore(wanted, occupant, existed=True)
+                continue
+            if occupant is not None:
+                freed[wanted.key] = occupant
+            self._make(wanted)
+        for superfluous in occupied.values():
             self._delete(superfluous, aside=superfluous.key in freed)
         self._restore_data(now, skipped)
         return self._assembled(on_failure)
@@ -146,20 +152,28 @@ class _Restoration:
         before = open_stored(there, schema, provider)
         after = open_stored(wanted, schema, provider)
         base = replace(there, address=wanted.address, deposed=wanted.deposed)
-        if alike(before.value, after.value) or wanted.deposed:
-            if there.key != wanted.key or not existed or _memory(there) != _memory(wanted):
-                self.state_changes[wanted.key] = replace(wanted, attributes=base.attributes, private=base.private)
-            return
-        if there.key != wanted.key or not existed:
-            self.state_changes[wanted.key] = base
-        request, planned, paths = _planned(provider, schema, before, after)
-        if any(changed(get_path(request.prior, path), get_path(planned, path)) for path in paths):
-            self._delete(base, aside=True)
-            self._make(wanted)
-            return
-        self.changes.append(
-            _change(wanted, Action.UPDATE, before.marked, _marked(planned, after), prior=base, restores=wanted)
-        )
+        if not wanted.deposed and not alike(before.value, after.value):
+            request, planned, paths = _planned(provider, schema, before, after)
+            if any(changed(get_path(request.prior, path), get_path(planned, path)) for path in paths):
+                self._delete(base, aside=True)
+                self._make(wanted)
+                return
+            if not alike(before.value, planned):
+                if there.key != wanted.key or not existed:
+                    self.state_changes[wanted.key] = base
+                change = _change(
+                    wanted, Action.UPDATE, before.marked, _marked(planned, after), prior=base, restores=wanted
+                )
+                self.changes.append(change)
+                return
+        if there.key != wanted.key or not existed or _memory(there) != _memory(wanted):
+            self.state_changes[wanted.key] = replace(
+                wanted,
+                attributes=base.attributes,
+                schema_version=base.schema_version,
+                private=base.private,
+                token=base.token,
+            )
 
     def _make(self, wanted: ResourceObject) -> None:
         provider, schema = self._configured(wanted)
@@ -184,7 +198,7 @@ class _Restoration:
 
     def _restore_data(self, now: State, skipped: Container[ResourceInstance]) -> None:
         """What was read before counts again."""
-        for key, stored in now.objects.items():
+        for key in now.objects:
             if key[0].resource.mode is Mode.DATA and key not in self.target.objects and key[0] not in skipped:
                 self.state_changes[key] = None
         for key, stored in self.target.objects.items():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from iacengine.lang.sets import make_set
-from iacengine.lang.values import ListValue, MapValue, SetValue, Value, is_null
+from iacengine.lang.values import SetValue, Value, is_null, map_children
 from iacengine.schema import Attribute, Block, Nesting
 from iacengine.schema.proposed import Shape
 
@@ -41,20 +41,8 @@ def _nested(nesting: Nesting, shape: Shape, value: Value) -> Value:
     def one(item: Value) -> Value:
         return item if is_null(item) else _members(shape, item)
 
-    return one(value) if nesting in _ONE else _map_items(value, one)
-
-
-def _map_items(value: Value, change: Callable[[Value], Value]) -> Value:
-    match value:
-        case ListValue():
-            return ListValue(value.element_type, [change(item) for item in value.items])
-        case SetValue():
-            return make_set(value.element_type, [change(item) for item in value.items])
-        case MapValue():
-            return MapValue(value.element_type, {key: change(item) for key, item in value.items.items()})
-        case tuple():
-            return tuple(change(item) for item in value)
-        case dict():
-            return {key: change(item) for key, item in value.items()}
-        case _:
-            return value
+    if nesting in _ONE:
+        return one(value)
+    if isinstance(value, SetValue):
+        return make_set(value.element_type, [one(item) for item in value.items])
+    return map_children(value, one)

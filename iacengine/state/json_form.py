@@ -145,6 +145,7 @@ def pending_to_json(pending: PendingRollback) -> Json:
         "changes": changes_to_json(pending.changes),
         "moves": moves_to_json(pending.moves),
         "skipped": list(map(str, pending.skipped)),
+        "paused": pending.paused,
     }
 
 
@@ -156,6 +157,7 @@ def pending_from_json(data: Json) -> PendingRollback:
         changes_from_json(data["changes"]),
         moves_from_json(data["moves"]),
         tuple(map(parse_resource_instance, data["skipped"])),
+        data["paused"],
     )
 
 

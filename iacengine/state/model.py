@@ -80,7 +80,8 @@ class PendingRollback:
 
     The way back leads to the version with `serial` (None: to nothing), with `changes` put in: what planning had found
     out before the run (moves, refreshed objects). `moves` (from, to) are taken back in the end. `run` is its id,
-    `skipped` the objects that are to stay as they are.
+    `skipped` the objects that are to stay as they are. `paused`: it was tried and failed, so that it is tried again
+    only when somebody asks for it.
     """
 
     run: str
@@ -88,6 +89,7 @@ class PendingRollback:
     changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
     moves: tuple[tuple[ResourceInstance, ResourceInstance], ...] = ()
     skipped: tuple[ResourceInstance, ...] = ()
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

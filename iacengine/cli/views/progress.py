@@ -19,6 +19,8 @@ from iacengine.plan.events import (
     Recovered,
     RefreshFinished,
     RefreshStarted,
+    RollbackFinished,
+    RollbackStarted,
     StepFailed,
     StepFinished,
     StepSkipped,
@@ -74,6 +76,10 @@ def event_line(event: Event) -> str | None:
             return f"{event.address}: {phrases.EPHEMERAL[event.action]} {how} after {elapsed_text(event.elapsed)}"
         case Recovered():
             return f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
+        case RollbackStarted():
+            return f"\nThe apply did not come to its end: undoing what it did, in {event.total} steps..."
+        case RollbackFinished():
+            return "Not all is undone." if event.left else "All is as it was before."
         case Warned():
             return None
 

@@ -27,6 +27,8 @@ from iacengine.plan.events import (
     Recovered,
     RefreshFinished,
     RefreshStarted,
+    RollbackFinished,
+    RollbackStarted,
     StepFailed,
     StepFinished,
     StepSkipped,
@@ -122,6 +124,13 @@ class UiLines:
                 message = f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
                 hook = {"resource": resource_json(event.address), "action": event.operation.value}
                 self.line("recovered", message, hook=hook | {"outcome": event.outcome})
+            case RollbackStarted():
+                message = f"Undoing what the run {event.run} did, in {event.total} steps"
+                self.line("rollback_start", message, rollback={"run": event.run, "steps": event.total})
+            case RollbackFinished():
+                message = "Not all is undone" if event.left else "All is as it was before"
+                left = [resource_json(address) for address in event.left]
+                self.line("rollback_complete", message, rollback={"run": event.run, "left": left})
             case Warned():
                 self.diagnostics([event.diagnostic])
 

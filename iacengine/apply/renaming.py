@@ -1,0 +1,36 @@
+"""What objects that are made again are called from now on: ids and the like, which others refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from iacengine.lang.values import Value, map_children
+from iacengine.state.model import ResourceObject
+
+
+class Renaming:
+    """The texts by which the objects of each block were known, and those by which they are now."""
+
+    def __init__(self) -> None:
+        self._by_block: dict[str, dict[str, str]] = {}
+
+    def note(self, before: ResourceObject, now: ResourceObject) -> None:
+        """Remember what of an object that was made again has another name."""
+        for name, old in before.attributes.items():
+            new = now.attributes.get(name)
+            if isinstance(old, str) and isinstance(new, str) and old and old != new:
+                self._by_block.setdefault(str(before.address.config), {})[old] = new
+
+    def of(self, blocks: Iterable[str]) -> Mapping[str, str]:
+        """The new names of what these blocks hold, by the old ones."""
+        found: dict[str, str] = {}
+        for block in blocks if self._by_block else ():
+            found.update(self._by_block.get(block, {}))
+        return found
+
+
+def with_new_names(value: Value, renamed: Mapping[str, str]) -> Value:
+    """The value with each text that is an old name replaced by the new one."""
+    if value.__class__ is str:
+        return renamed.get(value, value)
+    return map_children(value, lambda child: with_new_names(child, renamed))

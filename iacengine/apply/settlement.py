@@ -1,0 +1,177 @@
+"""Settling what an earlier run left, before anything else happens: first what was in flight, then what is to be undone.
+
+An interrupted run is replayed, its operations in flight are looked up, and the state that results is written. When that
+run was to leave nothing behind (`on_failure: rollback`) and had not begun its commit phase, the state says so, and the
+way back is planned and applied like any other plan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from iacengine.apply.ephemerals import AppliedEphemerals
+from iacengine.apply.outcome import Outcome
+from iacengine.apply.recovery import settle, stored_values, write_recovered
+from iacengine.apply.run import apply_plan
+from iacengine.config.model import Configuration
+from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, warning
+from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.values import Value
+from iacengine.plan.difference import target_of
+from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
+from iacengine.plan.model import Plan
+from iacengine.plan.restoration import Surroundings, plan_restoration
+from iacengine.provider.instances import Providers
+from iacengine.state.backends.base import Backend, StateLock
+from iacengine.state.model import PendingRollback, State
+from iacengine.state.replay import Replay, replay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What settling stands on. `new_providers` makes providers of its own, which nobody has told to stop."""
+
+    configuration: Configuration
+    backend: Backend
+    lock: StateLock
+    variables: Mapping[str, Value]
+    new_providers: Callable[[], Providers]
+    functions: Callable[[str], FunctionContext]
+    source_address: SourceAddress
+    parallelism: int
+    timestamp: str
+    listener: Listener
+
+
+def settled_state(ground: Ground, *, undo: bool) -> State | None:
+    """The stored state, after what an interrupted run left is settled and written.
+
+    With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning.
+    Raises DiagnosticsError when a provider that has to be asked cannot be: nothing is lost then.
+    """
+    stored = ground.backend.read()
+    entries = ground.backend.read_journal()
+    if entries:
+        stored = _settle(ground, stored, replay(stored, entries))
+    if stored is None or stored.pending_rollback is None:
+        return stored
+    if not undo or stored.pending_rollback.paused:
+        ground.listener(Warned(_pending_warning(stored.pending_rollback)))
+        return stored
+    try:
+        undone = roll_back(ground)
+    except DiagnosticsError as found:
+        for problem in found.diagnostics:
+            ground.listener(Warned(replace(problem, severity=Severity.WARNING)))
+        return stored
+    for problem in undone.diagnostics:
+        ground.listener(Warned(replace(problem, severity=Severity.WARNING)))
+    return undone.state
+
+
+def roll_back(ground: Ground) -> Outcome:
+    """Undo the run that the stored state says is to be undone. Raises DiagnosticsError when that cannot be planned."""
+    stored = ground.backend.read()
+    assert stored is not None, "something is to be undone"
+    assert stored.pending_rollback is not None, "something is to be undone"
+    pending = stored.pending_rollback
+    before = State(stored.lineage) if pending.serial is None else ground.backend.read_version(pending.serial)
+    target = target_of(pending, before)
+    with _asking(ground, stored) as around:
+        made = plan_restoration(stored, target, around, ground.listener, new_key, skipped=pending.skipped)
+        total = sum(step.operation is not None for step in made.steps)
+        ground.listener(RollbackStarted(pending.run, total))
+        undone = _apply(ground, made, around.providers, "rollback")
+        ground.listener(RollbackFinished(pending.run, tuple(dict.fromkeys((*undone.failed, *undone.skipped)))))
+        return undone
+
+
+def plan_return(ground: Ground, stored: State, serial: int, *, on_failure: str, refresh: bool) -> Plan:
+    """The plan that leads back to the version with this serial. Raises DiagnosticsError when it is not kept."""
+    target = ground.backend.read_version(serial)
+    with _asking(ground, stored) as around:
+        return plan_restoration(
+            stored, target, around, ground.listener, new_key, on_failure=on_failure, refresh=refresh
+        )
+
+
+def apply_return(ground: Ground, made: Plan, command: str) -> Outcome:
+    """Apply a plan that leads back to an earlier state."""
+    providers = ground.new_providers()
+    try:
+        return _apply(ground, made, providers, command)
+    finally:
+        providers.close()
+
+
+def new_key() -> str:
+    """A key for an object that is put aside."""
+    return os.urandom(4).hex()
+
+
+def _apply(ground: Ground, made: Plan, providers: Providers, command: str) -> Outcome:
+    return apply_plan(
+        made,
+        ground.backend,
+        ground.lock,
+        providers,
+        ground.functions(made.timestamp),
+        ground.source_address,
+        ground.parallelism,
+        ground.listener,
+        command=command,
+    )
+
+
+@contextmanager
+def _asking(ground: Ground, state: State) -> Iterator[Surroundings]:
+    """Providers configured by what is stored alone: planning configures others by what it finds out itself."""
+    asked = ground.new_providers()
+    try:
+        working = stored_values(ground.configuration, ground.variables, ground.functions(""), state, asked)
+        setup = ProviderSetup(ground.configuration, working, asked, ground.source_address)
+        ephemerals = AppliedEphemerals(working, setup, asked, ground.listener)
+        try:
+            yield Surroundings(
+                ground.configuration, ground.variables, working, setup, asked, ground.parallelism, ground.timestamp
+            )
+        finally:
+            ephemerals.close()
+    finally:
+        asked.close()
+
+
+def _settle(ground: Ground, stored: State | None, replayed: Replay) -> State | None:
+    if not replayed.runs or replayed.state is None:
+        ground.backend.clear_journal(ground.lock)
+        return stored
+    state: State | None = replayed.state
+    if replayed.in_flight:
+        with _asking(ground, replayed.state) as around:
+            state = settle(replayed, around.setup, around.providers, ground.listener)
+    assert state is not None, "the replayed state exists"
+    base_serial = stored.serial if stored is not None else None
+    state = replace(state, pending_rollback=_to_be_undone(replayed, base_serial) or state.pending_rollback)
+    return write_recovered(state, base_serial, ground.backend, ground.lock)
+
+
+def _to_be_undone(replayed: Replay, base_serial: int | None) -> PendingRollback | None:
+    """What the last run leaves to be undone, by what it said in the journal."""
+    last = replayed.runs[-1]
+    if last.opened.on_failure != "rollback" or last.committed or last.outcome == "complete":
+        return None
+    return PendingRollback(last.opened.run, base_serial, last.prepared.changes, last.prepared.moves)
+
+
+def _pending_warning(pending: PendingRollback) -> Diagnostic:
+    how = "could not be undone" if pending.paused else "is still to be undone"
+    return warning(
+        "An earlier run is not undone",
+        f"The run {pending.run} failed or was interrupted, and what it had done {how}.",
+        remedy="Try (again) with `iac recover --retry`, keep what is there with `iac recover --keep`, or go on: an "
+        "apply that succeeds settles it.",
+    )
