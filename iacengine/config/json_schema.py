@@ -18,6 +18,7 @@ from iacengine.config.json_schema_language import (
     labelled,
     language_definitions,
 )
+from iacengine.config.json_schema_provisioners import PROVISIONING_ARGUMENTS, define_provisioners
 from iacengine.config.json_schema_values import COMMENT, JsonSchema, blocks_of, define_block, reference
 from iacengine.schema import Schema
 
@@ -45,12 +46,13 @@ def json_schema(offers: Mapping[str, Offer], *, complete: bool = True) -> JsonSc
     """
     definitions = language_definitions()
     kinds = {
-        "resource": (RESOURCE_ARGUMENTS, "A resource", lambda offer: offer.resources),
+        "resource": ({**RESOURCE_ARGUMENTS, **PROVISIONING_ARGUMENTS}, "A resource", lambda offer: offer.resources),
         "data": (DATA_ARGUMENTS, "A data source", lambda offer: offer.data_sources),
         "ephemeral": (DATA_ARGUMENTS, "An ephemeral resource", lambda offer: offer.ephemeral_resources),
     }
     for kind, (arguments, title, types) in kinds.items():
         _define_types(definitions, _Kind(kind, title, arguments, types), offers, complete=complete)
+    define_provisioners(definitions)
     _define_providers(definitions, offers)
     top = {key: {"description": text, **reference(key)} for key, text in _TOP_LEVEL.items()}
     definitions["file"] = {

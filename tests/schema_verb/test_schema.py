@@ -138,7 +138,17 @@ def test_all_that_a_stack_file_may_hold_fits(mistakes):
         ("resource: {aws_subnet: {a: {}}}", "resource.aws_subnet.a", "'vpc_id' is a required property"),
         ("resource: {aws_subnet: {a: {vpc_id: null}}}", "resource.aws_subnet.a.vpc_id", "None is not of type"),
         ("resource: {aws_subnet: null}", "resource.aws_subnet", "None is not of type"),
-        ("resource: {terraform_data: {a: {provisioner: {}}}}", "resource.terraform_data.a", "'provisioner'"),
+        (
+            "resource: {terraform_data: {a: {provisioner: {shef: {}}}}}",
+            "resource.terraform_data.a.provisioner",
+            "'shef'",
+        ),
+        (
+            "resource: {terraform_data: {a: {provisioner: [{local-exec: {when: destroy}}]}}}",
+            "resource.terraform_data.a.provisioner.0.local-exec",
+            "'command' is a required property",
+        ),
+        ("resource: {terraform_data: {a: {connection: {hots: x}}}}", "resource.terraform_data.a.connection", "'hots'"),
         ("resource: {terraform_data: {a: {count: -1}}}", "resource.terraform_data.a.count", "minimum"),
         ("resource: {terraform_data: {a: {for_each: [a]}}}", "resource.terraform_data.a.for_each", "not of type"),
         ("resource: {terraform_data: {a: {for_each: var.x}}}", "resource.terraform_data.a.for_each", "not match"),
