@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from iacengine.config.block_reader import BlockReader, did_you_mean, is_name, kind_of
+from iacengine.config.decode_encryption import decode_encryption
 from iacengine.config.decode_refactoring import unlabelled
 from iacengine.config.decode_reference import bare
 from iacengine.config.fragment import Fragment, Settings
 from iacengine.config.model import BackendBlock, KeyPath, ProviderName, ProviderRequirement, Raw, SourceFile
 from iacengine.foundation.diagnostics import Findings
 
-ON_FAILURE = ("pause", "continue")
+ON_FAILURE = ("rollback", "pause", "continue")
 _STACK = ("required_version", "required_providers", "backend", "on_failure", "encryption")
 _TERRAFORM_ONLY = ("cloud", "experiments", "provider_meta")
 _VERSION = r"v?\d+(?:\.\d+)*(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
@@ -29,12 +30,7 @@ def decode_settings(value: Raw, file: SourceFile, path: KeyPath, fragment: Fragm
         _requirements(reader, settings)
         settings.backend = _backend(reader)
         settings.on_failure = _on_failure(reader)
-        settings.encryption = reader.take("encryption")
-        if settings.encryption is not None and settings.encryption.__class__ is not dict:
-            reader.wrong(
-                "Wrong type", f'"encryption" must be an object, not {kind_of(settings.encryption)}.', "encryption"
-            )
-            settings.encryption = None
+        settings.encryption = decode_encryption(reader)
         for name in _TERRAFORM_ONLY:
             if name in reader.left:
                 reader.take(name)
@@ -157,8 +153,8 @@ def _on_failure(reader: BlockReader) -> str | None:
         return value
     reader.wrong(
         "Invalid on_failure",
-        f'"{value}" is neither {" nor ".join(ON_FAILURE)}.',
+        f'"{value}" is none of {", ".join(ON_FAILURE)}.',
         "on_failure",
-        remedy=did_you_mean(value, ON_FAILURE) or "Leave it out for pause; a failed apply cannot be rolled back yet.",
+        remedy=did_you_mean(value, ON_FAILURE) or "Leave it out for rollback.",
     )
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from iacengine.config.model import (
     BackendBlock,
     Check,
+    EncryptionBlock,
     Import,
     Local,
     ModuleCall,
@@ -15,7 +16,6 @@ from iacengine.config.model import (
     Output,
     ProviderBlock,
     ProviderRequirement,
-    Raw,
     Removed,
     ResourceBlock,
     Variable,
@@ -32,7 +32,7 @@ class Settings:
     providers_origin: Origin | None = None
     backend: BackendBlock | None = None
     on_failure: str | None = None
-    encryption: Raw = None
+    encryption: EncryptionBlock | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -259,6 +259,7 @@ def _define_settings(definitions: dict[str, JsonSchema]) -> None:
     definitions["requirement"] = {"type": ["object", "string"], **requirement, **_VERSION_TEXT}
     providers = {"type": "object", "properties": {"//": COMMENT}, "additionalProperties": reference("requirement")}
     local = _body((), {"path": {"description": "The state file, beside the stack.", "type": "string"}}, closed=False)
+    _define_encryption(definitions)
     definitions["settings"] = _body(
         (),
         {
@@ -275,11 +276,47 @@ def _define_settings(definitions: dict[str, JsonSchema]) -> None:
                 "properties": {"local": {**local, "type": ["object", "array", "null"]}, "//": COMMENT},
             },
             "on_failure": {"description": "What to do after a failed step.", "type": "string", "enum": [*ON_FAILURE]},
-            "encryption": {
-                "description": "How sensitive values of the state are encrypted.",
-                "type": ["object", "null"],
-            },
+            "encryption": reference("encryption"),
         },
     )
     for name in ("stack", "terraform"):
         definitions[name] = blocks_of(reference("settings"))
+
+
+def _define_encryption(definitions: dict[str, JsonSchema]) -> None:
+    text: JsonSchema = {"type": "string", "minLength": 1}
+    kms = {
+        "key_id": {"description": "The id, ARN or alias of the key.", **text},
+        "region": {"description": "The region of the key.", **text},
+        "endpoint": {"description": "The address of KMS, where it is not AWS's own.", **text},
+        "profile": {"description": "A profile of the AWS configuration.", **text},
+    }
+    keys: dict[str, JsonSchema] = {
+        "passphrase_env": {"description": "The environment variable that holds a passphrase.", **text},
+        "key_file": {"description": "A file with 32 random bytes, also as base64 or hexadecimal text.", **text},
+        "kms": {"description": "A key of AWS KMS.", **_body(("key_id",), kms)},
+        "command": {
+            "description": "A program, with its arguments, that prints a key of 32 bytes. No shell is used.",
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+    }
+    definitions["encryption.key"] = {**_body((), keys), "minProperties": 1}
+    definitions["encryption"] = {
+        "description": "How state, journal and plan files are encrypted. Without a key it is the passphrase in "
+        "IAC_ENCRYPTION_PASSPHRASE.",
+        **_body(
+            (),
+            {
+                **keys,
+                "full": {"description": "Encrypt everything, not only sensitive values.", "type": "boolean"},
+                "previous": {
+                    "description": "Keys that only open what they sealed.",
+                    "type": "array",
+                    "items": reference("encryption.key"),
+                },
+            },
+        ),
+        "type": ["object", "null"],
+    }

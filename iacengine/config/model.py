@@ -259,6 +259,31 @@ class BackendBlock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EncryptionKey:
+    """A key to encrypt state with: `kind` is passphrase_env, key_file, kms or command.
+
+    `value` is a text (the first two), an object of texts (kms), or a list of texts (command).
+    """
+
+    kind: str
+    value: Raw
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncryptionBlock:
+    """How state, journal and plan files are encrypted. `key` None: the passphrase in the environment.
+
+    `previous`: keys that only open what they sealed. `full`: encrypt everything, not only what is sensitive.
+    """
+
+    origin: Origin
+    key: EncryptionKey | None = None
+    previous: tuple[EncryptionKey, ...] = ()
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StackSettings:
     """The `stack` (or `terraform`) block. `on_failure` None: the engine's default."""
 
@@ -266,7 +291,7 @@ class StackSettings:
     required_providers: Mapping[str, ProviderRequirement] = field(default_factory=dict)
     backend: BackendBlock | None = None
     on_failure: str | None = None
-    encryption: Raw = None
+    encryption: EncryptionBlock | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

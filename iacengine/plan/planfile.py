@@ -1,21 +1,28 @@
 """Plan files: a plan in one file, bound to its configuration (which it holds) and to the state it was made from.
 
 Layout: a first line of JSON (`{"format": "iacengine-plan", "version": 1, "engine": …, "sha256": …}`), then the plan as
-compressed JSON (zlib, RFC 1950); the digest is over the compressed bytes. Mode 0600: a plan holds sensitive values.
+compressed JSON (zlib, RFC 1950); the digest is over the bytes that follow. Mode 0600: a plan holds sensitive values.
+
+Where the stack has a key the whole plan is sealed with it, which authenticates it too: the first line then has
+`"stack"`, `"lineage"` and `"encryption"` (see `iacengine.state.encryption.header`), all of it authenticated.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from iacengine.addresses import ModuleInstance, parse_resource_instance, parse_target
 from iacengine.config.loader import Snapshot, from_snapshot, snapshot
+from iacengine.config.model import Configuration
 from iacengine.foundation.atomic import read_regular_file, write_atomically
+from iacengine.foundation.crypto import ForgedError
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.version import VERSION
@@ -55,29 +62,42 @@ from iacengine.state.json_form import (
 )
 from iacengine.state.statefile import decode_state, encode_state
 
+if TYPE_CHECKING:
+    from iacengine.state.encryption.keyring import Keyring
+
 FORMAT = "iacengine-plan"
 VERSION_OF_FORMAT = 1
 _REMEDY = "Make a new plan with `iac plan --out FILE`."
 
 
-def save_plan(plan: Plan, path: str, stack_path: str) -> None:
-    """Write a plan file. `stack_path`: what the configuration was loaded from. Raises DiagnosticsError."""
+def save_plan(plan: Plan, path: str, stack_path: str, keys: Keyring | None = None) -> None:
+    """Write a plan file. `stack_path`: what the configuration was loaded from. `keys` encrypt it, if they have one to
+    do that with. Raises DiagnosticsError."""
     text, wide = dump(_to_json(plan, stack_path))
     body = zlib.compress((b"1" if wide else b"0") + text, 1)
-    head = {
-        "format": FORMAT,
-        "version": VERSION_OF_FORMAT,
-        "engine": VERSION,
-        "sha256": hashlib.sha256(body).hexdigest(),
-    }
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION_OF_FORMAT, "engine": VERSION}
+    if keys is not None and keys.seals:
+        key = keys.data_key(plan.lineage)
+        head |= {"stack": stack_path, "lineage": plan.lineage, "encryption": key.header_for("full")}
+        body = key.sealer("plan").seal(body, _place(head))
+    head["sha256"] = hashlib.sha256(body).hexdigest()
     try:
         write_atomically(path, orjson.dumps(head) + b"\n" + body)
     except OSError as problem:
         raise disk_failure(problem, "write the plan", path, "No plan was saved.") from problem
 
 
-def load_plan(path: str) -> Plan:
-    """Read a plan file. Raises DiagnosticsError when it is none, is damaged, or was made by another version."""
+def load_plan(
+    path: str,
+    keys: Callable[[str], Keyring | None] = lambda _: None,
+    has_key: Callable[[Configuration], bool] = lambda _: False,
+) -> Plan:
+    """Read a plan file.
+
+    `keys` finds the keys for an encrypted plan of the stack at a path; that path is what the file says, and not to be
+    trusted. A plan that is not encrypted is refused where its configuration `has_key`.
+    Raises DiagnosticsError when it is none, is damaged, was made by another version, or cannot be opened.
+    """
     try:
         data = read_regular_file(path)
     except OSError as problem:
@@ -94,16 +114,49 @@ def load_plan(path: str) -> Plan:
     if head.get("version") != VERSION_OF_FORMAT or head.get("engine") != VERSION:
         made = f"version {head.get('engine')}"
         raise failure("Plan of another version", f"{path} was made by {made}; this is {VERSION}.", remedy=_REMEDY)
-    if hashlib.sha256(body).hexdigest() != head.get("sha256"):
+    if hashlib.sha256(body).hexdigest() != head.pop("sha256", None):
         raise failure("Damaged plan file", f"The digest of {path} does not fit its content.", remedy=_REMEDY)
+    sealed = "encryption" in head
+    if sealed:
+        body = _opened(path, head, body, keys)
     try:
         text = zlib.decompress(body)
-        return _from_json(load(text[1:], text[:1] == b"1"))
+        plan = _from_json(load(text[1:], text[:1] == b"1"))
     except DiagnosticsError:
         raise
     except Exception as problem:
         detail = f"{path} cannot be read: {type(problem).__name__}."
         raise failure("Damaged plan file", detail, remedy=_REMEDY) from problem
+    if not sealed and has_key(plan.configuration):
+        raise failure(
+            "Plan that is not encrypted",
+            f"{path} is not encrypted, although its stack has a key: perhaps somebody else made it.",
+            remedy=_REMEDY,
+        )
+    return plan
+
+
+def _opened(path: str, head: dict[str, Any], body: bytes, keys: Callable[[str], Keyring | None]) -> bytes:
+    """The compressed text of an encrypted plan. Raises DiagnosticsError."""
+    from iacengine.state.encryption.keyring import Keyring  # lazy: most plans are not encrypted
+    from iacengine.state.encryption.settings import EncryptionSettings
+
+    stack, lineage = str(head.get("stack")), str(head.get("lineage"))
+    keyring = keys(stack) or Keyring(EncryptionSettings())
+    key = keyring.open(head["encryption"], lineage, f"The plan {path}")
+    try:
+        return key.sealer("plan").open(body, _place(head))
+    except ForgedError:
+        raise failure(
+            "Plan file was tampered with",
+            f"{path} cannot be opened, although its key is there: it was changed since it was saved.",
+            remedy=_REMEDY,
+        ) from None
+
+
+def _place(head: dict[str, Any]) -> bytes:
+    """What is authenticated with a sealed plan: its first line, without the digest."""
+    return json.dumps(head, sort_keys=True).encode()
 
 
 def _to_json(plan: Plan, stack_path: str) -> dict[str, Any]:
