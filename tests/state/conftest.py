@@ -20,6 +20,7 @@ from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
 from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
 from iacengine.testing.services import aws
+from iacengine.testing.services.postgres import PostgresServer
 from iacengine.testing.services.s3 import Request, S3Proxy
 from iacengine.testing.services.state_server import StateServer
 
@@ -112,7 +113,7 @@ def history() -> Callable[..., list[JournalEntry]]:
     return make
 
 
-BACKENDS = ["local", "http", "s3"]
+BACKENDS = ["local", "http", "s3", "postgres"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -196,6 +197,26 @@ def s3_place(s3_proxy: S3Proxy) -> Iterator[Callable[..., Backend]]:
 
     def make(**values: Any) -> Backend:
         made.append(open_backend(BackendSettings("s3", {**given, **values})))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()
+
+
+@pytest.fixture
+def postgres_settings(postgres_server: PostgresServer) -> dict[str, Any]:
+    """The settings of a place of one's own in the database server, which runs."""
+    postgres_server.start()
+    return {"conn_str": postgres_server.url(), "schema_name": f"ünder {uuid4().hex}", "stack": 'the "stack"'}
+
+
+@pytest.fixture
+def postgres_place(postgres_settings: dict[str, Any]) -> Iterator[Callable[..., Backend]]:
+    made: list[Backend] = []
+
+    def make(**values: Any) -> Backend:
+        made.append(open_backend(BackendSettings("postgres", {**postgres_settings, **values})))
         return made[-1]
 
     yield make
