@@ -30,7 +30,7 @@ from iacengine.foundation.version import VERSION
 
 REDIRECTS: Final = 5
 LARGEST: Final = 1 << 30  # bytes of an answer: more is no state and no module
-logging.getLogger("httpx2").addFilter(lambda record: False)  # it logs whole addresses, which may hold credentials
+_CHATTER: Final = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SECRETS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "private-token", "job-token"})
 
@@ -81,6 +81,10 @@ class HttpError(DiagnosticsError):
     def __init__(self, summary: str, detail: str, remedy: str, *, status: int | None = None, unsure: bool = False):
         super().__init__(error(summary, detail, remedy=remedy))
         self.status, self.unsure = status, unsure
+
+
+for _name in _CHATTER:  # they log whole addresses and headers, which may hold credentials
+    logging.getLogger(_name).addFilter(lambda record: False)
 
 
 class HttpClient:
