@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from iacengine.state.encryption.keyring import Keyring
 
 DEFAULT_PARALLELISM = 32
-DEFAULT_ON_FAILURE = "pause"
+DEFAULT_ON_FAILURE = "rollback"
 STATE_NAME = "iac.state.json"
 
 

@@ -11,6 +11,8 @@ CHANGES: Final = 2
 LOCKED: Final = 3
 """Somebody else holds the lock of the state."""
 ROLLED_BACK: Final = 4
+"""The apply failed, and what it had done is undone."""
 RECOVERY_NEEDED: Final = 5
+"""Something is left that is neither done nor undone."""
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141

@@ -134,7 +134,7 @@ def plan_and_apply(operation: Operation) -> int:
     """Plan a stack, ask, and apply; all under one lock, so that nobody changes the state in between."""
     request = operation.request
     if operation.ui is not None and not request.auto_approve:
-        raise _approval_impossible("--json is used")
+        raise _approval_impossible("--json is used")  # before anything is looked up
     stack = open_stack(request)
     with engine.session(
         stack, f"iac {operation.verb}", parallelism=request.parallelism, lock_timeout=request.lock_timeout
@@ -143,8 +143,14 @@ def plan_and_apply(operation: Operation) -> int:
 
 
 def _plan_and_apply(operation: Operation, stack: engine.Engine, held: engine.Session) -> int:
+    return approve_and_carry_out(operation, stack, make_plan(operation, stack, held), held)
+
+
+def approve_and_carry_out(operation: Operation, stack: engine.Engine, plan: Plan, held: engine.Session) -> int:
+    """Show a plan, ask, and apply it; the exit code."""
     request = operation.request
-    plan = make_plan(operation, stack, held)
+    if operation.ui is not None and not request.auto_approve:
+        raise _approval_impossible("--json is used")
     show_plan(operation, plan)
     if not plan.applyable:
         if operation.ui is None:
@@ -197,7 +203,10 @@ def _conclude(
         return _code(outcome)
     if not nothing or not outcome.ok:
         summary = phrases.applied_summary(
-            outcome.counts, destroyed=destroyed or mode is PlanMode.DESTROY, complete=outcome.ok
+            outcome.counts,
+            destroyed=destroyed or mode is PlanMode.DESTROY,
+            complete=outcome.ok,
+            undone=outcome.is_rolled_back,
         )
         terminal.line(styled([(summary, CREATE if outcome.ok else DELETE)], color=terminal.color))
     if outcome.ok and outputs:
@@ -225,11 +234,24 @@ def _say_what_is_left(outcome: Outcome) -> None:
     skipped = [address for address in outcome.skipped if address not in failed]
     if skipped:
         lines.append(f"Not done, because of that: {_some(skipped)}.")
-    if outcome.unsettled:
-        lines.append("The journal has all of it; the next `iac apply` finds out what became of them and goes on.")
-    else:
-        lines.append("What was done is in the state; run `iac apply` again to go on from here.")
+    lines.append(_what_now(outcome))
     sys.stderr.write("\n" + "\n".join(lines) + "\n")
+
+
+def _what_now(outcome: Outcome) -> str:
+    if outcome.is_rolled_back:
+        return "What had been done is undone: everything is as it was before."
+    if outcome.unsettled:
+        return "The journal has all of it; the next `iac apply`, or `iac recover`, finds out what became of them."
+    if outcome.rollback is not None:
+        left = _some((*outcome.rollback.failed, *outcome.rollback.skipped))
+        return (
+            f"Not undone: {left or 'some of what had been done'}. Try again with `iac recover --retry`, leave one out "
+            "with `iac recover --skip ADDRESS`, or keep what is there with `iac recover --keep`."
+        )
+    if outcome.state.pending_rollback is not None:
+        return "What was done could not be undone; it is in the state. Try again with `iac recover --retry`."
+    return "What was done is in the state; run `iac apply` again to go on from here."
 
 
 def _some(addresses: Sequence[ResourceInstance]) -> str:
@@ -240,6 +262,10 @@ def _some(addresses: Sequence[ResourceInstance]) -> str:
 
 
 def _code(outcome: Outcome) -> int:
+    if outcome.needs_recovery:
+        return exits.RECOVERY_NEEDED
+    if outcome.is_rolled_back:
+        return exits.ROLLED_BACK
     if outcome.interrupted:
         return exits.INTERRUPTED
     return exits.DONE if outcome.ok else exits.ERROR

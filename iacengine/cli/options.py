@@ -180,8 +180,9 @@ planning_options = _all(
 
 on_failure_option = click.option(
     "--on-failure",
-    type=click.Choice(["pause", "continue"]),
-    help="After a failed step: stop starting new ones, or go on with all that do not depend on it.",
+    type=click.Choice(["rollback", "pause", "continue"]),
+    help="When a step fails: undo what was done (the default); or keep it, and skip what depends on the step; or skip "
+    "only what cannot be done without it.",
 )
 
 approve_option = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")

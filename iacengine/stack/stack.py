@@ -326,9 +326,12 @@ def _mode(mode: PlanMode | str) -> PlanMode:
 
 
 def _on_failure(value: str | None) -> str | None:
-    if value is None or value in ("pause", "continue"):
+    from iacengine.config.decode_settings import ON_FAILURE  # lazy: importing this module loads nothing more
+
+    if value is None or value in ON_FAILURE:
         return value
-    raise mistake_here("No such on_failure", f"{value!r} is none of pause and continue.", argument="on_failure")
+    kinds = ", ".join(ON_FAILURE)
+    raise mistake_here("No such on_failure", f"{value!r} is none of {kinds}.", argument="on_failure")
 
 
 def _addresses(argument: str, addresses: Sequence[str | Reference]) -> tuple[str, ...]:

@@ -64,13 +64,18 @@ def planned_summary(counts: ChangeCounts, *, forget: bool = False) -> str:
     return f"Plan: {imported}{counts.add} to add, {counts.change} to change, {counts.remove} to destroy{forgotten}."
 
 
-def applied_summary(counts: ChangeCounts, *, destroyed: bool = False, complete: bool = True) -> str:
+def applied_summary(
+    counts: ChangeCounts, *, destroyed: bool = False, complete: bool = True, undone: bool = False
+) -> str:
     """`Apply complete! Resources: 1 added, 0 changed, 2 destroyed.`"""
+    if undone:
+        return "Apply failed and rolled back. Resources: 0 added, 0 changed, 0 destroyed."
     if destroyed:
         head = "Destroy complete!" if complete else "Destroy incomplete."
         return f"{head} Resources: {counts.remove} destroyed."
     imported = f"{counts.imported} imported, " if counts.imported else ""
     head = "Apply complete!" if complete else "Apply incomplete."
     return f"{head} Resources: {imported}{counts.add} added, {counts.change} changed, {counts.remove} destroyed."
+
 
 EPHEMERAL = {"open": "Opening", "close": "Closing"}
