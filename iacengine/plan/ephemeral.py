@@ -52,6 +52,8 @@ def as_ephemeral(value: Value, schema: Schema, marks: PathMarks) -> Value:
 
 @dataclass(slots=True, eq=False)
 class _Open:
+    """One that is open: until when it is valid (None: as long as it is open), and what to close it with."""
+
     address: ResourceInstance
     provider: Provider
     renew_at: float | None
