@@ -72,6 +72,8 @@ def open_backend(settings: BackendSettings) -> HttpBackend:
         client_certificate=texts["client_certificate_pem"],
         client_key=texts["client_private_key_pem"],
     )
+    versions = int(settings.number("versions", VERSIONS_KEPT))
+    lease = settings.number("lease", LEASE_SECONDS, least=0.1)
     return HttpBackend(
         lambda: HttpPlace(
             address=address,
@@ -81,8 +83,8 @@ def open_backend(settings: BackendSettings) -> HttpBackend:
             lock_method=(texts["lock_method"] or "LOCK").upper(),
             unlock_address=texts["unlock_address"] or texts["lock_address"],
             unlock_method=(texts["unlock_method"] or "UNLOCK").upper(),
-            versions=int(settings.number("versions", VERSIONS_KEPT)),
-            lease=settings.number("lease", LEASE_SECONDS, least=0.1),
+            versions=versions,
+            lease=lease,
             folder=os.path.join(settings.directory, ".iac"),  # noqa: PTH118 - text in, text out
         ),
         address,

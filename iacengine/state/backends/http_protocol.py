@@ -200,7 +200,7 @@ class IacHttp:
                 raise lost(place)
 
         def free() -> None:
-            calm = Backoff(retries=3, patience=5.0)
+            calm = Backoff(retries=4, first=0.1, patience=5.0)
             address = place.below("iac", "lock", id=info.id)
             place.client.request("DELETE", address, accept=(404, 409), backoff=calm, timeout=10.0)
 

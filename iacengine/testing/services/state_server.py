@@ -351,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self._reply(parts.path, parse_qs(parts.query), body)
         except (DiagnosticsError, KeyError, TypeError, ValueError) as problem:
             reply = Reply(400, str(problem).encode())
-        if fault is not None and fault.kind == "after":
+        if fault is not None and (fault.kind == "after" or (fault.kind == "cut" and self._is_short(reply))):
             self._break()
             return
         self._send(reply, cut=fault is not None and fault.kind == "cut")
@@ -439,6 +439,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body[: len(reply.body) // 2] if cut else reply.body)
         if cut:
             self._break()
+
+    def _is_short(self, reply: Reply) -> bool:
+        return self.command == "HEAD" or len(reply.body) < 2
 
     def _break(self) -> None:
         self.close_connection = True
