@@ -13,6 +13,7 @@ from iacengine.addresses import ModuleInstance, ResourceInstance, Target, parse_
 from iacengine.foundation.diagnostics import DiagnosticsError, failure, near_match
 from iacengine.foundation.version import VERSION
 from iacengine.state.backends.base import StateLock
+from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import ResourceObject, State
 from iacengine.state.statefile import decode_state
@@ -26,6 +27,12 @@ def open_stack(path: str, state_path: str | None) -> engine.Engine:
 def read_state(path: str, state_path: str | None) -> State | None:
     """The state of a stack, with what an interrupted run did."""
     return engine.read_state(open_stack(path, state_path))
+
+
+def sealed_backend(stack: engine.Engine) -> SealedBackend:
+    """The backend, with what it knows of encryption."""
+    assert isinstance(stack.backend, SealedBackend), "the engine puts encryption around every backend"
+    return stack.backend
 
 
 # --- finding --------------------------------------------------------------------------------------------------------
@@ -161,6 +168,10 @@ class StateEdit:
     def _put(self, state: State) -> None:
         self.result = replace(state, serial=state.serial + 1, engine_version=VERSION)
 
+    def rewrite(self) -> None:
+        """Write the same again, with the next serial."""
+        self._put(self.state)
+
     def push(self, pushed: State, *, force: bool) -> None:
         """Take another state instead. Raises DiagnosticsError when it is not a later one of the same lineage."""
         stored = self._stored
@@ -183,8 +194,10 @@ class StateEdit:
 
 
 @contextmanager
-def edit_state(stack: engine.Engine, operation: str, lock_timeout: float) -> Iterator[StateEdit]:
-    """Lock the state, read it, and write what the edit leaves. Raises DiagnosticsError."""
+def edit_state(
+    stack: engine.Engine, operation: str, lock_timeout: float, *, plain: bool = False
+) -> Iterator[StateEdit]:
+    """Lock the state, read it, and write what the edit leaves (`plain`: without encryption). Raises DiagnosticsError."""
     backend = stack.backend
     lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
     try:
@@ -198,7 +211,8 @@ def edit_state(stack: engine.Engine, operation: str, lock_timeout: float) -> Ite
         edit = StateEdit(stored)
         yield edit
         if edit.result is not None:
-            backend.write(edit.result, stored.serial if stored is not None else None, lock)
+            write = sealed_backend(stack).write_plain if plain else backend.write
+            write(edit.result, stored.serial if stored is not None else None, lock)
     finally:
         lock.release()
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from iacengine.cli.group import Command, Group
-from iacengine.cli.options import json_option, lock_timeout_option, show_sensitive_option, state_option
+from iacengine.cli.options import approve_option, json_option, lock_timeout_option, show_sensitive_option, state_option
 from iacengine.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from iacengine.state.model import State
 
 stack_option = click.option("--stack", "path", default=".", metavar="STACK", help="Not the current directory's stack.")
 
@@ -201,3 +205,129 @@ def push(
         _print_json(terminal, {"lineage": now.lineage, "serial": now.serial, "objects": len(now.objects)})
         return
     terminal.line(f"The state now has {len(pushed.objects)} object{'' if len(pushed.objects) == 1 else 's'}.")
+
+
+@command.command("verify", cls=Command)
+@json_option
+@stack_option
+@state_option
+@click.pass_obj
+def verify(terminal: Terminal, as_json: bool, path: str, state: str | None) -> int:
+    """Check the state, its journal and its earlier versions: digests, encryption, and what must be true of each.
+
+    What must be true has numbers; each that is not is reported by its number, and the exit code is then 1.
+    """
+    from iacengine.cli import exits  # lazy: help needs none of it
+    from iacengine.cli.state_access import open_stack, sealed_backend
+    from iacengine.state.invariants import INVARIANTS
+    from iacengine.state.verification import verify as verify_backend
+
+    found = verify_backend(sealed_backend(open_stack(path, state)))
+    code = exits.ERROR if found.violations else exits.DONE
+    if as_json:
+        _print_json(
+            terminal,
+            {
+                "state": found.where,
+                "lineage": found.lineage,
+                "serial": found.serial,
+                "encryption": found.sealed,
+                "objects": found.objects,
+                "journal_entries": found.entries,
+                "earlier_versions": found.versions,
+                "earlier_versions_with_other_keys": found.closed,
+                "violations": [
+                    {"invariant": one.number, "rule": INVARIANTS[one.number], "detail": one.detail}
+                    for one in found.violations
+                ],
+            },
+        )
+        return code
+    for one in found.violations:
+        terminal.line(f"{one.number}: {INVARIANTS[one.number]}\n   {one.detail}")
+    if found.violations:
+        count = len(found.violations)
+        terminal.line(f"\n{found.where}: {count} {'thing is' if count == 1 else 'things are'} wrong.")
+    elif found.lineage is None:
+        terminal.line(f"{found.where}: there is no state yet.")
+    else:
+        sealed = {None: "not encrypted", "values": "sensitive values encrypted", "full": "encrypted"}
+        terminal.line(
+            f"{found.where} is sound: serial {found.serial}, objects: {found.objects}, journal entries: "
+            f"{found.entries}, earlier versions: {found.versions}; {sealed.get(found.sealed, found.sealed)}."
+        )
+    if found.closed:
+        terminal.line(
+            f"Earlier versions that need a key that is not configured, and were not looked at: {found.closed}."
+        )
+    return code
+
+
+@command.command("rotate-key", cls=Command)
+@json_option
+@lock_timeout_option
+@stack_option
+@state_option
+@click.pass_obj
+def rotate_key(terminal: Terminal, as_json: bool, lock_timeout: float, path: str, state: str | None) -> None:
+    """Encrypt the state anew, with a new data key under the key that is configured now.
+
+    To change keys, name the old one under `previous` in the encryption block (or put the old passphrase into
+    IAC_ENCRYPTION_PREVIOUS_PASSPHRASE) and run this. Versions that are kept from before still need the old key.
+    """
+    from iacengine.cli.state_access import edit_state, open_stack, sealed_backend  # lazy: help needs none of it
+    from iacengine.foundation.diagnostics import failure
+
+    stack = open_stack(path, state)
+    backend = sealed_backend(stack)
+    if backend.settings.key is None:
+        raise failure(
+            "No key to encrypt with",
+            "The stack names no key, and IAC_ENCRYPTION_PASSPHRASE is not set.",
+            remedy="Configure the new key. To end encryption, run `iac state decrypt`.",
+        )
+    with edit_state(stack, "iac state rotate-key", lock_timeout) as edit:
+        backend.keyring.renew(edit.state.lineage)
+        edit.rewrite()
+    _say_serial(terminal, as_json, "The state is encrypted with the new key", edit.result, backend.keyring.mode)
+    if not as_json and len(backend.versions()) > 1:
+        terminal.line("Versions that are kept from before are as they were written: with their old key, or with none.")
+
+
+@command.command("decrypt", cls=Command)
+@approve_option
+@json_option
+@lock_timeout_option
+@stack_option
+@state_option
+@click.pass_obj
+def decrypt(
+    terminal: Terminal, auto_approve: bool, as_json: bool, lock_timeout: float, path: str, state: str | None
+) -> int:
+    """Write the state without encryption, for good.
+
+    Take the key out of the encryption block afterwards (and unset IAC_ENCRYPTION_PASSPHRASE): as long as a key is
+    configured, the next write encrypts again.
+    """
+    from iacengine.cli import exits  # lazy: help needs none of it
+    from iacengine.cli.prompts import approve
+    from iacengine.cli.state_access import edit_state, open_stack
+
+    stack = open_stack(path, state)
+    with edit_state(stack, "iac state decrypt", lock_timeout, plain=True) as edit:
+        _ = edit.state
+        question = f"Do you want to write {stack.backend.describe()} without encryption, secrets included?"
+        if not auto_approve and not approve(question, terminal):
+            terminal.line("\nNot approved: nothing was changed.")
+            return exits.ERROR
+        edit.rewrite()
+    _say_serial(terminal, as_json, "The state is not encrypted any more", edit.result, None)
+    return exits.DONE
+
+
+def _say_serial(terminal: Terminal, as_json: bool, text: str, state: State | None, mode: str | None) -> None:
+    assert state is not None, "it was written"
+    if as_json:
+        _print_json(terminal, {"lineage": state.lineage, "serial": state.serial, "encryption": mode})
+    else:
+        terminal.line(f"{text} (serial {state.serial}).")

@@ -33,6 +33,10 @@ _KIND_NAMES: Final = {
 Header = Mapping[str, Any]
 
 
+class KeyMissingError(DiagnosticsError):
+    """What is sealed needs a key that is not there, or not the one that is."""
+
+
 def to_text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from iacengine.foundation.crypto import ForgedError, Sealer, hkdf
-from iacengine.foundation.diagnostics import DiagnosticsError, failure
-from iacengine.state.encryption.header import Header, damaged, identity, key_name, require_header
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.state.encryption.header import Header, KeyMissingError, damaged, identity, key_name, require_header
 from iacengine.state.encryption.masters import MasterKey, kind_of, master_key
 from iacengine.state.encryption.settings import (
     PASSPHRASE_VARIABLE,
@@ -141,15 +141,19 @@ _REMEDIES = {
 
 
 def _no_key(header: Header, where: str) -> DiagnosticsError:
-    return failure(
+    return _missing(
         "Encrypted, and the key is missing",
         f"{where} is encrypted with {key_name(header)}, and no such key is configured. It is left as it is.",
         remedy=_REMEDIES[header["kind"]],
     )
 
 
+def _missing(summary: str, detail: str, *, remedy: str) -> KeyMissingError:
+    return KeyMissingError(error(summary, detail, remedy=remedy))
+
+
 def _wrong_key(header: Header, where: str, tried: list[str]) -> DiagnosticsError:
-    return failure(
+    return _missing(
         "Encrypted with another key",
         f"{where} is encrypted with {key_name(header)}, which {' and '.join(tried)} "
         f"{'is' if len(tried) == 1 else 'are'} not; or its header was changed. It is left as it is.",
