@@ -20,7 +20,8 @@ def local(command: str, **more: Any) -> dict[str, Any]:
 
 
 def data(*provisioners: Any, **body: Any) -> dict[str, Any]:
-    return {"resource": {"terraform_data": {"a": {"provisioner": list(provisioners), **body}}}}
+    resource = {"terraform_data": {"a": {"provisioner": list(provisioners), **body}}}
+    return {"stack": {"on_failure": "pause"}, "resource": resource}
 
 
 def steps(done: Any) -> list[tuple[str, str]]:
@@ -271,3 +272,13 @@ def test_they_order_objects_as_references_of_the_body_do(stack: Any) -> None:
     stack.write(config)
     stack.apply()
     assert (stack.folder / "out").read_text() == "made\n"
+
+
+def test_a_failure_undoes_the_run_where_it_is_to_leave_nothing_behind(stack: Any) -> None:
+    config = data(local("exit 3"), local("echo x > gone", when="destroy"), input="${terraform_data.b.id}")
+    config["resource"]["terraform_data"]["b"] = {"input": "before"}
+    stack.write(config | {"stack": {"on_failure": "rollback"}})
+    done = stack.apply(code=4)
+    assert "exit status 3" in done.err
+    assert stack.objects() == {}
+    assert not (stack.folder / "gone").exists()

@@ -90,7 +90,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 def data(connection: dict[str, Any], *provisioners: Any) -> dict[str, Any]:
-    return {"resource": {"terraform_data": {"a": {"connection": connection, "provisioner": list(provisioners)}}}}
+    resource = {"terraform_data": {"a": {"connection": connection, "provisioner": list(provisioners)}}}
+    return {"stack": {"on_failure": "pause"}, "resource": resource}
 
 
 def remote(*lines: str, **more: Any) -> dict[str, Any]:
