@@ -31,7 +31,7 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 UNIQUE_VIOLATION = "23505"
 
-FIRST_PATIENCE = 10.0
+FIRST_PATIENCE = 5.0
 """Seconds to try for, as long as the database never answered: its address may well be wrong."""
 
 _DEFAULTS: Mapping[str, str] = {

@@ -7,7 +7,7 @@ Settings, named as in Terraform's backend of this kind where it has them:
 | `conn_str` (`PG_CONN_STR`) | URL or connection string; without it, the `PG*` variables say where the database is |
 | `schema_name` (`PG_SCHEMA_NAME`) | the schema of the tables; "iacengine" by default |
 | `stack` | the name of the stack in that schema; "default" by default |
-| `skip_schema_creation`, `skip_table_creation` | don't make the schema, or the tables: somebody else has |
+| `skip_schema_creation`, `skip_table_creation` (`PG_SKIP_…`) | don't make the schema, or the tables |
 | `skip_index_creation` | taken for the sake of blocks written for Terraform: indexes come with the tables |
 | `versions` | how many earlier states are kept |
 | `lease` | seconds that a lock lasts unless it is renewed |
@@ -62,7 +62,7 @@ _SETTINGS = (
     "lease",
 )
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0  # seconds between looks at a lock that is held
-_SHORTEST_IDLE = 10.0
+_SHORTEST_IDLE = 10.0  # seconds: a transaction that is idle longer is that of a frozen or lost client
 
 
 def open_backend(settings: BackendSettings) -> PostgresBackend:
@@ -80,12 +80,12 @@ def open_backend(settings: BackendSettings) -> PostgresBackend:
             raise settings.wrong(
                 name, f'The setting "{name}" must be a name of 1 to {longest} bytes.', "Give it another name."
             )
-    settings.boolean("skip_index_creation")
+    _flag(settings, "skip_index_creation")
     lease = settings.number("lease", LEASE_SECONDS, least=0.1)
     where = f"{_place(conninfo)}, schema {schema}, stack {stack}"
     try:
         database = Database(
-            DatabaseSettings(conninfo, where, schema, idle_timeout=max(lease, _SHORTEST_IDLE)),
+            DatabaseSettings(conninfo, where, schema, idle_timeout=max(lease / 3, _SHORTEST_IDLE)),
         )
     except DiagnosticsError as invalid:
         raise DiagnosticsError(*(settings.place(found, "conn_str") for found in invalid.diagnostics)) from None
@@ -94,9 +94,15 @@ def open_backend(settings: BackendSettings) -> PostgresBackend:
         stack,
         versions=int(settings.number("versions", VERSIONS_KEPT)),
         lease=lease,
-        make_schema=not settings.boolean("skip_schema_creation"),
-        make_tables=not settings.boolean("skip_table_creation"),
+        make_schema=not _flag(settings, "skip_schema_creation"),
+        make_tables=not _flag(settings, "skip_table_creation"),
     )
+
+
+def _flag(settings: BackendSettings, name: str) -> bool:
+    """A setting that is true or false, or its variable, such as PG_SKIP_TABLE_CREATION."""
+    given = settings.environment.get(f"PG_{name.upper()}")
+    return settings.boolean(name, given is not None and given.lower() in ("1", "t", "true"))
 
 
 def _place(conninfo: str) -> str:
