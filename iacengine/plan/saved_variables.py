@@ -66,7 +66,7 @@ def _compare(plan: Plan, named: RootVariables, findings: Findings) -> None:
                 error(
                     f'Another value for the variable "{name}"',
                     f"The plan was made with another value of var.{name}, and it is applied as it is.",
-                    remedy=f"Leave out --var {name}=… (or what a file says of it), or make a new plan with the new value.",
+                    remedy=f"Leave out --var {name}=… (or what a file says of it), or make a new plan with it.",
                 )
             )
 
