@@ -150,12 +150,17 @@ def _generate(
         collection, marks = unmark(parse_json(spec["for_each"]).evaluate(scope))
     except ExpressionError as found:
         raise DiagnosticsError(explain(found, origin.at("for_each"))) from None
-    if isinstance(collection, Unknown):
+    iterator = str(spec.get("iterator", name))
+    if isinstance(collection, Unknown):  # as for any element: what is wrong with the content is wrong already
+        unknown: dict[Subject, Value] = {
+            ("resource", iterator, "key"): Unknown(),
+            ("resource", iterator, "value"): Unknown(),
+        }
+        _body(spec["content"], nested.block, scope.with_names(unknown), origin.at("content"))
         return collection, marks
     if is_null(collection):
         diagnostic = error("Invalid dynamic for_each value", "Cannot use a null value in for_each.")
         raise DiagnosticsError(diagnostic.at(*locate(origin, ("for_each",))))
-    iterator = str(spec.get("iterator", name))
     made = []
     for key, value in _elements(collection, origin):
         names: dict[Subject, Value] = {

@@ -266,6 +266,8 @@ class _ModuleValidation:
         problem = None
         if is_null(value):
             problem = "The import id is null."
+        elif value == "":
+            problem = "The import id is empty."
         elif EPHEMERAL in marks:
             problem = "The import id is ephemeral; it would appear in the plan."
         else:
