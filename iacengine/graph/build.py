@@ -215,7 +215,10 @@ class _Edges:
                     self.graph.need(node, needed)
 
     def _needed(self, reference: Reference, waits: bool) -> Iterator[Node]:
-        """The nodes a reference needs; with `waits` (depends_on) a module means everything in it."""
+        """The nodes a reference needs; with `waits` (depends_on) a module means everything in it.
+
+        So does a reference to a module as a whole, as in `[for each in module.m : each.id]`.
+        """
         path, subject = self.module.path, reference.subject
         match subject:
             case ("var", name):
@@ -239,7 +242,7 @@ class _Edges:
             return
         for output in child.outputs:
             yield Node(Kind.OUTPUT, child.path, output)
-        if waits:
+        if waits or attribute is None:
             close = Node(Kind.CLOSE, self.module.path, name)
             if close not in self.graph:
                 self.graph.add(close)

@@ -12,13 +12,14 @@ from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
-from iacengine.plan.model import Action, Change, PlanMode
+from iacengine.plan.model import Action, PlanMode
 from iacengine.plan.prior import PriorObject
 from iacengine.provider.checks import check_planned
 from iacengine.provider.protocol import PlanRequest, PlanResponse, Provider
 from iacengine.provider.redaction import redacted
 from iacengine.schema import Schema
 from iacengine.schema.values import mark_with_paths
+from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
     from iacengine.plan.walk import Walk
@@ -60,6 +61,9 @@ def prepare(
 ) -> PlanTask:
     prior = walk.stored.current(address, reference)
     if walk.options.mode is PlanMode.REFRESH_ONLY:
+        if prior is not None:
+            declared = {*prior.stored.dependencies, *walk.dependencies.of(node)}
+            _note_order(walk, prior.stored, tuple(sorted(declared)), walk.creates_before_destroy(node))
         return PlanTask(None, None, walk.providers.configured(reference), scope, address, prior)
     import_id = None
     if prior is None:
@@ -134,27 +138,22 @@ def _record(walk: Walk, task: PlanTask) -> None:
     _check_answer(walk, task, desired, response)
     change = managed.decide(desired, request, task.response, task.again)
     walk.changes[(change.address, "")] = change
-    if change.action is Action.NO_OP:
-        _note_order(walk, change)
+    if change.action is Action.NO_OP and change.prior is not None:
+        _note_order(walk, change.prior, change.dependencies, change.create_before_destroy)
     if change.is_effect:
         walk.changing.add(Node(Kind.RESOURCE, change.address.module.path, change.address.resource))
     walk.working.set_object(change.address, change.after)
-    if change.action is Action.NO_OP and change.prior is not None and change.prior.dependencies != change.dependencies:
-        walk.stored.changes[change.prior.key] = replace(change.prior, dependencies=change.dependencies)
     postconditions = desired.block.lifecycle.postconditions
     if postconditions:
         scope = task.scope.with_names({("self",): change.after})
         walk.checks.conditions(postconditions, scope, "Resource postcondition failed", change.address)
 
 
-def _note_order(walk: Walk, change: Change) -> None:
+def _note_order(walk: Walk, stored: ResourceObject, dependencies: tuple[str, ...], create_before_destroy: bool) -> None:
     """What stays as it is may be destroyed in another order from now on: that is stored all the same."""
-    stored = change.prior
-    if stored is not None and (
-        stored.dependencies != change.dependencies or stored.create_before_destroy != change.create_before_destroy
-    ):
+    if stored.dependencies != dependencies or stored.create_before_destroy != create_before_destroy:
         walk.stored.changes[stored.key] = replace(
-            stored, dependencies=change.dependencies, create_before_destroy=change.create_before_destroy
+            stored, dependencies=dependencies, create_before_destroy=create_before_destroy
         )
 
 

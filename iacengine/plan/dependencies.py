@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
+from types import MappingProxyType
 
-from iacengine.addresses import ConfigResource, Mode, Resource
+from iacengine.addresses import ConfigResource, Mode, ModulePath, Resource
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.model import Action, Change
@@ -21,9 +22,16 @@ class Dependencies:
     that have no objects (`is_empty`) leave nothing there to walk over, so those behind them are listed too.
     """
 
-    def __init__(self, graph: ConfigGraph, is_empty: Callable[[Node], bool] = lambda node: False) -> None:
+    def __init__(
+        self,
+        graph: ConfigGraph,
+        is_empty: Callable[[Node], bool] = lambda node: False,
+        gone: Mapping[ModulePath, Set[str]] = MappingProxyType({}),
+    ) -> None:
+        """`gone`: for modules, the blocks in them that are declared no more and yet count as parts of the module."""
         self._graph = graph
         self._is_empty = is_empty
+        self._gone = gone
         self._empty: dict[Node, bool] = {}
         self._through: dict[Node, frozenset[str]] = {}
         self._of: dict[Node, tuple[str, ...]] = {}
@@ -72,6 +80,8 @@ class Dependencies:
                 if _is_stored(needed):
                     texts.add(_text(needed))
                 texts |= self._through.get(needed, frozenset())
+            if node.kind is Kind.CLOSE:
+                texts.update(self._gone.get((*node.module, str(node.name)), ()))
             self._through[node] = frozenset(texts)
             stack.pop()
         return self._through[start]

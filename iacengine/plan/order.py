@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
 
-from iacengine.addresses import ConfigResource, Resource
+from iacengine.addresses import ConfigResource, ModulePath, Resource
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.dependencies import Dependencies, is_managed
@@ -202,13 +202,13 @@ class _Order:
         by a third one now, says nothing of the first and the third.
         """
         stored = _stored_needs(state)
-        declaring = Dependencies(graph)
+        declaring = Dependencies(graph, gone=_gone_blocks(graph, state))
         declared = {_block_text(node): set(declaring.of(node)) for node in graph if node.kind is Kind.RESOURCE}
         users = [_users(needs) for needs in (stored, declared)]
         if commit_last:
             self._find_commit(users)
-        for needs, used_by in zip((stored, declared), users, strict=True):
-            self.follow_deletes(needs, used_by)
+        self.follow_deletes(stored, users[0])
+        self.follow_deletes(declared, users[1], new_objects=True)
 
     def _find_commit(self, users: Sequence[_Dependencies]) -> None:
         """The deletes that can come last: those that no replacement waits for."""
@@ -240,8 +240,11 @@ class _Order:
             for step in self.commit:
                 self.hard[step].append(before)
 
-    def follow_deletes(self, needs: _Dependencies, users: _Dependencies) -> None:
-        """The edges of deletes that one kind of dependencies asks for."""
+    def follow_deletes(self, needs: _Dependencies, users: _Dependencies, *, new_objects: bool = False) -> None:
+        """The edges of deletes that one kind of dependencies asks for.
+
+        `new_objects`: they are the dependencies of objects that are not there yet, too.
+        """
         early = {
             block: [step for step in steps if step not in self.late_deletes and step not in self.commit]
             for block, steps in self.deletes.items()
@@ -262,7 +265,7 @@ class _Order:
                 if self.operations[step] is Operation.READ:
                     continue
                 self._await(step, gone_early(block))
-                if self.changes[self.change_of[step]].prior is not None:
+                if new_objects or self.changes[self.change_of[step]].prior is not None:
                     self._await(step, needs_deleted(block))
 
     def follow_reads(self, graph: ConfigGraph) -> None:
@@ -394,6 +397,16 @@ def _users(needs: _Dependencies) -> _Dependencies:
         for other in needed:
             users.setdefault(other, set()).add(block)
     return users
+
+
+def _gone_blocks(graph: ConfigGraph, state: State) -> dict[ModulePath, set[str]]:
+    """For every module, the blocks inside it that are stored and not declared any more."""
+    gone: dict[ModulePath, set[str]] = {}
+    for block in {found.address.config for found in state.objects.values()}:
+        if block.module and Node(Kind.RESOURCE, block.module, block.resource) not in graph:
+            for depth in range(1, len(block.module) + 1):
+                gone.setdefault(block.module[:depth], set()).add(str(block))
+    return gone
 
 
 def _block_text(node: Node) -> str:

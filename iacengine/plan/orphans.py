@@ -63,7 +63,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
         previous_address=walk.moves.origins.get(address) if not destroying and not found.deposed else None,
         prior=prior.stored,
         dependencies=found.dependencies,
-        create_before_destroy=found.create_before_destroy or walk.creates_before_destroy(node),
+        create_before_destroy=found.create_before_destroy,  # what is stored counts, whatever its block says by now
     )
 
 

@@ -10,6 +10,7 @@ from iacengine.foundation.diagnostics import failure, warning
 from iacengine.graph.build import build_graph
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
+from iacengine.plan.dependencies import keep_lost_dependencies
 from iacengine.plan.events import Listener
 from iacengine.plan.model import ModuleExpansion, OutputChange, Plan, PlanMode
 from iacengine.plan.options import PlanRequestOptions
@@ -89,6 +90,9 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         detail = f"These are planned when the changes above are applied: {', '.join(sorted(walk.deferred))}."
         walk.findings.add(warning("Some blocks are deferred", detail))
     changes = tuple(sorted(walk.changes.values(), key=lambda change: (change.address.sort_key, change.deposed)))
+    if walk.options.mode is PlanMode.NORMAL:
+        kept = keep_lost_dependencies(walk.moves.state, walk.changes, walk.stored.changes)
+        walk.stored.changes.update(kept)
     prior_state = walk.moves.state.with_objects(walk.stored.changes)
     steps = order_steps(
         walk.graph,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
-from iacengine.addresses import Resource, ResourceInstance, Target
+from iacengine.addresses import ModuleInstance, Resource, ResourceInstance, Target
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.state.model import State
@@ -97,16 +98,18 @@ def _whole_outputs(graph: ConfigGraph, nodes: set[Node]) -> set[Node]:
     return graph.closure(outputs, graph.needs)
 
 
+_Neighbours = dict[str, set[str]]
+"""Blocks, and those they need (or are needed by)."""
+
+
 def select_destroyed(state: State, targets: tuple[Target, ...], excludes: tuple[Target, ...]) -> Selection:
     """For a destroy plan: targets with all that depends on them; all but the excluded and what they depend on."""
     if not targets and not excludes:
         return Selection(None, frozenset(), (), ())
-    users: dict[str, set[str]] = {}
-    needs: dict[str, set[str]] = {}
-    by_block: dict[str, set[ResourceInstance]] = {}
+    users: _Neighbours = {}
+    needs: _Neighbours = {}
     for found in state.objects.values():
         block = str(found.address.config)
-        by_block.setdefault(block, set()).add(found.address)
         for needed in found.dependencies:
             users.setdefault(needed, set()).add(block)
             needs.setdefault(block, set()).add(needed)
@@ -114,22 +117,40 @@ def select_destroyed(state: State, targets: tuple[Target, ...], excludes: tuple[
     chosen = everything
     if targets:
         named = {address for address in everything if any(target.contains(address) for target in targets)}
-        chosen = named | _spread(named, users, by_block)
+        chosen = named | _spread(named, users, everything)
     if excludes:
         named = {address for address in everything if any(target.contains(address) for target in excludes)}
-        chosen = chosen - named - _spread(named, needs, by_block)
+        chosen = chosen - named - _spread(named, needs, everything)
     return Selection(None, frozenset(), targets, excludes, frozenset(chosen))
 
 
 def _spread(
-    start: set[ResourceInstance], neighbours: dict[str, set[str]], by_block: dict[str, set[ResourceInstance]]
+    start: Set[ResourceInstance], neighbours: _Neighbours, everything: Set[ResourceInstance]
 ) -> set[ResourceInstance]:
-    """The objects of all blocks reached from those of the start, which are not in the result by themselves."""
-    seen: set[str] = set()
-    todo = {str(address.config) for address in start}
+    """The objects reached from those of the start, which are not in the result by themselves.
+
+    As in Terraform, objects in different instances of one module have nothing to do with each other directly. A place
+    is a block in one instance of its module.
+    """
+    places: dict[str, dict[ModuleInstance, list[ResourceInstance]]] = {}
+    for address in everything:
+        places.setdefault(str(address.config), {}).setdefault(address.module, []).append(address)
+    seen: set[tuple[str, ModuleInstance]] = set()
+    whole: set[str] = set()
+    todo = [(str(address.config), address.module) for address in start]
+    entered = set(todo)
     while todo:
-        for other in neighbours.get(todo.pop(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.add(other)
-    return {address for block in seen for address in by_block.get(block, ())}
+        block, module = todo.pop()
+        for other in neighbours.get(block, ()):
+            there = places.get(other)
+            if not there or other in whole:
+                continue
+            if next(iter(there)).path == module.path:
+                reached = [(other, module)] if module in there else []
+            else:
+                whole.add(other)
+                reached = [(other, instance) for instance in there]
+            seen.update(reached)
+            todo.extend(place for place in reached if place not in entered)
+            entered.update(reached)
+    return {address for block, module in seen for address in places[block][module]}

@@ -34,6 +34,8 @@ def triggered(walk: Walk, block: ResourceBlock, scope: AnyScope, address: Resour
             resource, steps = _read(text, scope)
         except ExpressionError as found:
             raise DiagnosticsError(explain(found, origin)) from None
+        if resource == block.address:
+            raise _own_trigger(address, resource, origin)
         fires = _fires(walk, resource, steps, address, origin) or fires
     return fires
 
@@ -72,6 +74,18 @@ def _fires(walk: Walk, resource: Resource, steps: list[Step], address: ResourceI
         if change is not None and _changes_at(change, path):
             return True
     return False
+
+
+def _own_trigger(address: ResourceInstance, resource: Resource, origin: Origin) -> DiagnosticsError:
+    return DiagnosticsError(
+        error(
+            "Object triggers itself",
+            f"{address} is to be replaced when {resource} changes, which is its own block: whether it changes is only "
+            "decided here.",
+            remedy="Name another resource, or give the attribute that matters to triggers_replace of a terraform_data "
+            "resource and name that.",
+        ).at(*locate(origin))
+    )
 
 
 def _no_instance(address: ResourceInstance, expansion: Expansion, origin: Origin) -> DiagnosticsError:
