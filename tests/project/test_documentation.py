@@ -148,7 +148,11 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_command_line():
 
 def test_the_resource_types_of_the_readme_are_those_of_the_provider():
     specs = pytest.importorskip("iacengine_aws.specs")
-    assert set(re.findall(r"`(aws_\w+)`", text("README.md"))) == set(specs.SPECS)
+    ephemeral = pytest.importorskip("iacengine_aws.ephemeral")
+    (row,) = (line for line in text("README.md").splitlines() if line.startswith("| `aws` |"))
+    assert set(re.findall(r"`(aws_\w+)`", row)) == set(specs.SPECS)
+    named = set(re.findall(r"`(aws_\w+)`", text("README.md").replace(row, "")))
+    assert named - set(specs.SPECS) == set(ephemeral.EPHEMERAL_RESOURCES)
 
 
 def test_all_versions_are_the_same():
