@@ -197,7 +197,7 @@ class StateEdit:
 def edit_state(
     stack: engine.Engine, operation: str, lock_timeout: float, *, plain: bool = False
 ) -> Iterator[StateEdit]:
-    """Lock the state, read it, and write what the edit leaves (`plain`: without encryption). Raises DiagnosticsError."""
+    """Lock the state, read it, and write what the edit leaves (`plain`: not encrypted). Raises DiagnosticsError."""
     backend = stack.backend
     lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
     try:

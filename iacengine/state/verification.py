@@ -20,9 +20,12 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """What was looked at, and what is wrong. `sealed`: the mode of encryption, None without. `lineage` None: there is
-    no state. `objects` are those of the state, `entries` those of the journal, `versions` those kept before it; `closed` says
-    how many of those need a key that is not configured, as they do after a rotation."""
+    """What was looked at, and what is wrong.
+
+    `sealed`: the mode of encryption, None without. `lineage` None: there is no state. `objects` are those of the state,
+    `entries` those of the journal, `versions` those kept before it; `closed` says how many of those need a key that is
+    not configured, as they do after a rotation.
+    """
 
     where: str
     lineage: str | None

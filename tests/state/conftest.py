@@ -17,6 +17,8 @@ from iacengine.addresses import parse_resource_instance
 from iacengine.state.backends.base import Backend
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
+from iacengine.state.encryption.backend import SealedBackend
+from iacengine.state.encryption.settings import EncryptionSettings, KeyFileSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
 from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
 from iacengine.testing.services import aws
@@ -113,7 +115,7 @@ def history() -> Callable[..., list[JournalEntry]]:
     return make
 
 
-BACKENDS = ["local", "http", "s3", "postgres"]
+BACKENDS = ["local", "http", "s3", "postgres", "sealed", "wholly_sealed"]
 
 
 @pytest.fixture(params=BACKENDS)
@@ -183,8 +185,9 @@ def s3_proxy(s3_server: S3Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 @pytest.fixture
-def s3_place(s3_proxy: S3Proxy) -> Iterator[Callable[..., Backend]]:
-    given = {
+def s3_values(s3_proxy: S3Proxy) -> dict[str, Any]:
+    """The settings of a place of one's own in the bucket."""
+    return {
         "bucket": "states",
         "key": f"ünder {uuid4().hex}/state.json",
         "region": "eu-west-1",
@@ -193,10 +196,14 @@ def s3_place(s3_proxy: S3Proxy) -> Iterator[Callable[..., Backend]]:
         "secret_key": "not-told",
         "use_path_style": True,
     }
+
+
+@pytest.fixture
+def s3_place(s3_values: dict[str, Any]) -> Iterator[Callable[..., Backend]]:
     made: list[Backend] = []
 
     def make(**values: Any) -> Backend:
-        made.append(open_backend(BackendSettings("s3", {**given, **values})))
+        made.append(open_backend(BackendSettings("s3", {**s3_values, **values})))
         return made[-1]
 
     yield make
@@ -222,6 +229,27 @@ def postgres_place(postgres_settings: dict[str, Any]) -> Iterator[Callable[..., 
     yield make
     for backend in made:
         backend.close()
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A file with a random key, which its owner alone may read."""
+    path = tmp_path / "state.key"
+    path.write_bytes(os.urandom(32))
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def sealed_place(local_place: Callable[..., Backend], key_file: Path) -> Callable[..., Backend]:
+    settings = EncryptionSettings(KeyFileSettings(str(key_file)))
+    return lambda **values: SealedBackend(local_place(**values), settings)
+
+
+@pytest.fixture
+def wholly_sealed_place(local_place: Callable[..., Backend], key_file: Path) -> Callable[..., Backend]:
+    settings = EncryptionSettings(KeyFileSettings(str(key_file)), full=True)
+    return lambda **values: SealedBackend(local_place(**values), settings)
 
 
 @pytest.fixture
