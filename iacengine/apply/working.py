@@ -17,7 +17,7 @@ from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.evaluation.scope import SINGLE, AnyScope, Expansion, Scope, WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.lang.functions.context import FunctionContext
-from iacengine.lang.values import UNKNOWN, Value
+from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
 from iacengine.plan.checks import check_address
 from iacengine.plan.model import Change, Plan, PlanMode
 from iacengine.plan.prior import open_stored
@@ -39,6 +39,8 @@ class AppliedValues:
         self.working.judge_variable = self._judge_variable
         self._undecided = {result.address for result in plan.checks if result.status == "unknown"}
         self.verdicts: dict[tuple[str, str], list[Verdict]] = {}
+        self.working.expand_anew = self._expand_anew
+        self._calls: dict[tuple[ModuleInstance, str], Expansion] = {}
         self._expanded: dict[tuple[ModuleInstance, Resource], Expansion] = {}
         providers.forget_provisional()
         self._expand()
@@ -70,6 +72,22 @@ class AppliedValues:
             if expansion.kind == "single":
                 expansion = SINGLE
             self.working.expand_resource(instance, resource, expansion)
+
+    def _expand_anew(self, scope: Scope, name: str) -> Expansion:
+        """A module call with what `each.value` is for every key of the plan; unknown where that cannot be told yet."""
+        known = self._calls.get((scope.instance, name))
+        if known is not None:
+            return known
+        planned = self.working.calls[(scope.instance, name)]
+        call = scope.module.calls[name]
+        try:
+            values = expand(call.repetition, scope, call.origin).values
+        except DiagnosticsError:
+            values = {}
+        expansion = Expansion(planned.kind, {key: values.get(key, UNKNOWN) for key in planned.keys})
+        if all(map(is_wholly_known, expansion.values.values())):
+            self._calls[(scope.instance, name)] = expansion
+        return expansion
 
     def _fill(self) -> None:
         for stored in self.plan.prior_state.objects.values():

@@ -199,7 +199,8 @@ def _conclude(
         ui.diagnostics(outcome.diagnostics)
         if outcome.ok:
             ui.applied(outcome.counts, operation="destroy" if destroyed else "apply")
-            ui.outputs(outputs, show_sensitive=operation.request.show_sensitive)
+            if not destroyed or outputs:
+                ui.outputs(outputs, show_sensitive=operation.request.show_sensitive)
         return _code(outcome)
     if not nothing or not outcome.ok:
         summary = phrases.applied_summary(

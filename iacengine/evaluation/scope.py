@@ -137,6 +137,8 @@ class WorkingValues:
         self.cwd = Path.cwd().as_posix()
         self.find_function: Callable[[Module, str], Function | None] = _no_function
         self.judge_variable: Callable[[Scope, Variable, Value], None] = _accept
+        self.expand_anew: Callable[[Scope, str], Expansion] | None = None
+        """While applying: the instances of a module call with their values, of which a plan holds the keys alone."""
         self.open_ephemeral: Callable[[Scope, Resource], None] | None = None
         """While applying: puts in the objects of an ephemeral block, as far as it can be opened by now."""
         self.calls: dict[tuple[ModuleInstance, str], Expansion] = {}
@@ -272,6 +274,8 @@ class WorkingValues:
         if name not in call.arguments:
             return argument_value(variable, None, given=False, origin=call.origin)
         expansion = self.calls[(parent.instance, call_name)]
+        if expansion.kind == "for_each" and self.expand_anew is not None:
+            expansion = self.expand_anew(parent, call_name)
         origin = call.origin.at(name)
         value = evaluate(call.arguments[name], parent.for_instance(expansion, key), origin)
         value = argument_value(variable, value, given=True, origin=origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.references import Reference
 from iacengine.lang.values import UNKNOWN, Value, is_wholly_known
 from iacengine.plan.dependencies import is_managed
+from iacengine.plan.events import ReadFinished, ReadStarted
 from iacengine.plan.managed import PathMarks, evaluate_config
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import stored_value
@@ -72,7 +74,11 @@ def _visit_instance(
     def read() -> Value:
         return read_data(provider, address, block, schema, config, marks)
 
+    start = time.monotonic()
+    walk.listener(ReadStarted(address))
+
     def finish(value: Value) -> None:
+        walk.listener(ReadFinished(address, time.monotonic() - start, _id(value)))
         marked = mark_with_paths(value, marks)
         walk.working.set_object(address, marked)
         attributes, paths = stored_value(marked, schema.block)
@@ -90,6 +96,11 @@ def _visit_instance(
         finish(read())
     else:
         walk.read_later(node, read, finish)
+
+
+def _id(value: Value) -> str | None:
+    found = value.get("id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def read_data(
@@ -191,8 +202,11 @@ def visit_check_data(walk: Walk, node: Node, scope: Scope, check: Check, block: 
         _defer(walk, node, address, reference, schema, config, marks, Reason.READ_BECAUSE_DEPENDENCY_PENDING)
     else:
         value = None
+        start = time.monotonic()
+        walk.listener(ReadStarted(address))
         try:
             value = read_data(walk.providers.configured(reference), address, block, schema, config, marks)
+            walk.listener(ReadFinished(address, time.monotonic() - start, _id(value)))
         except DiagnosticsError as found:
             walk.checks.unreadable(scope, check, found)
         reason = Reason.READ_BECAUSE_CHECK_NESTED

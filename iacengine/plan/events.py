@@ -32,6 +32,23 @@ class RefreshFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadStarted:
+    """One object is being looked up while planning: a data source, or what is imported."""
+
+    address: ResourceInstance
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFinished:
+    """That object has been looked up."""
+
+    address: ResourceInstance
+    elapsed: float
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     """A side effect begins. `id` is the object's id where it is known."""
 
@@ -159,6 +176,8 @@ Provisioned = ProvisionStarted | ProvisionOutput | ProvisionFinished
 Event = (
     RefreshStarted
     | RefreshFinished
+    | ReadStarted
+    | ReadFinished
     | StepStarted
     | StepFinished
     | StepFailed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import (
@@ -20,6 +21,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import STRING
 from iacengine.lang.values import EPHEMERAL, ListValue, is_null, is_unknown, unmark
+from iacengine.plan.events import ReadFinished, ReadStarted
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.provider.protocol import ReadRequest
 from iacengine.schema import Schema
@@ -93,6 +95,8 @@ class Imports:
         matching = [found for found in objects if found.type == address.resource.type]
         if matching:
             first = matching[0]
+            start = time.monotonic()
+            self._walk.listener(ReadStarted(address, id_))
             (response,) = provider.read([ReadRequest(first.type, first.state, first.private)])
             if any(found.is_error for found in response.diagnostics):
                 raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in response.diagnostics))
@@ -107,6 +111,7 @@ class Imports:
                     response.private if response.private is not None else first.private,
                 )
                 self._walk.stored.changes[stored.key] = stored
+                self._walk.listener(ReadFinished(address, time.monotonic() - start, id_))
                 return open_stored(stored, schema, provider)
         raise _refuse(
             block.origin.at("id"),

@@ -186,8 +186,9 @@ class Plan:
     def applyable(self) -> bool:
         """True when applying it would do or record anything."""
         if self.mode is PlanMode.REFRESH_ONLY:
-            return bool(self.state_changes) or any(
-                change.action is not Action.NO_OP for change in self.outputs.values()
+            # A move alone, or what a data source says, is recorded by the next ordinary run, as in Terraform.
+            return any(change.action is not Action.NO_OP for change in self.drift) or any(
+                output.action in (Action.CREATE, Action.UPDATE) for output in self.outputs.values()
             )
         return any(change.is_effect or change.previous_address or change.import_id for change in self.changes) or any(
             change.action is not Action.NO_OP for change in self.outputs.values()

@@ -12,7 +12,7 @@ from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
 from iacengine.plan.dependencies import keep_lost_dependencies
 from iacengine.plan.events import Listener
-from iacengine.plan.model import ModuleExpansion, OutputChange, Plan, PlanMode
+from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode
 from iacengine.plan.options import PlanRequestOptions
 from iacengine.plan.order import order_steps
 from iacengine.plan.outputs import output_changes
@@ -84,6 +84,22 @@ def _in_checks(configuration: Configuration) -> set[ConfigResource]:
     }
 
 
+def _drift(walk: Walk) -> tuple[Change, ...]:
+    """What changed outside. A refresh-only plan has no other place to tell of moves."""
+    drift = list(walk.stored.drift)
+    if walk.options.mode is PlanMode.REFRESH_ONLY:
+        told = {change.address for change in drift}
+        for address, origin in walk.moves.origins.items():
+            found = walk.moves.state.current(address)
+            value = walk.working.objects.get(address)
+            if found is not None and address not in told and value is not None:
+                moved = Change(
+                    address, found.provider, Action.NO_OP, value, value, previous_address=origin, prior=found
+                )
+                drift.append(moved)
+    return tuple(sorted(drift, key=lambda change: change.address.sort_key))
+
+
 def _plan(walk: Walk, stored: State | None) -> Plan:
     """What the walk found out, as a plan."""
     if walk.deferred:
@@ -110,7 +126,7 @@ def _plan(walk: Walk, stored: State | None) -> Plan:
         changes=changes,
         steps=steps,
         outputs=_outputs(walk),
-        drift=tuple(sorted(walk.stored.drift, key=lambda change: change.address.sort_key)),
+        drift=_drift(walk),
         state_changes=walk.stored.changes,
         variables=dict(walk.working.variables),
         modules={key: ModuleExpansion(expansion.kind, expansion.keys) for key, expansion in walk.working.calls.items()},

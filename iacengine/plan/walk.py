@@ -57,6 +57,7 @@ class Walk:
         self.configuration = configuration
         self.graph = graph
         self.options = options
+        self.listener = listener
         self.providers = providers
         self.findings = Findings()
         self.moves = move_objects(configuration, state)

@@ -85,8 +85,6 @@ def _output(output: Output) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     if output.sensitive:
         entry["sensitive"] = True
-    if output.ephemeral:
-        entry["ephemeral"] = True
     entry["expression"] = expression_json(output.value, literal=_is_literal(output.origin))
     if output.depends_on:
         entry["depends_on"] = depends_on_json(output.depends_on)

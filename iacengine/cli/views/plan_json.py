@@ -20,12 +20,11 @@ from iacengine.foundation.garbage import collection_paused
 from iacengine.foundation.version import TERRAFORM_VERSION
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
-from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode
+from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode, Reason
+from iacengine.plan.prior import stored_value
 from iacengine.schema import Path
 from iacengine.schema.values import encode_type
-from iacengine.state.model import OutputState, State
-
-_GONE = (Action.DELETE, Action.FORGET)
+from iacengine.state.model import OutputState, ResourceObject, State
 
 
 def plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas = no_provider_schemas) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas) 
         document["resource_changes"] = changes
     if plan.outputs:
         document["output_changes"] = {name: _output(change) for name, change in sorted(plan.outputs.items())}
-    prior = _prior_state(plan)
+    prior = _prior_state(plan, schemas)
     if not prior.is_empty:
         document["prior_state"] = state_json(prior, schemas)
     document["configuration"] = configuration_json(plan.configuration, schemas, provider_schemas)
@@ -81,28 +80,43 @@ def _variables(plan: Plan) -> dict[str, Any]:
     return {name: entries[name] for name in sorted(entries)}
 
 
-def _prior_state(plan: Plan) -> State:
-    """The state before, as Terraform shows it: with the outputs as they will be, where that is known already."""
+def _prior_state(plan: Plan, schemas: Schemas) -> State:
+    """The state before, as Terraform shows it: with the outputs as they will be, where that is known already, and
+    without the data sources that are yet to be read."""
     outputs = dict(plan.prior_state.outputs)
-    for name, change in plan.outputs.items():
+    for name, output in plan.outputs.items():
         declared = plan.configuration.root.outputs.get(name)
-        if declared is None or change.action is Action.DELETE or not is_wholly_known(change.after):
+        if declared is None or output.action is Action.DELETE or not is_wholly_known(output.after):
             continue
-        plain, _ = unmark_deep(change.after)
+        plain, _ = unmark_deep(output.after)
         outputs.pop(name, None)
         if not is_null(plain):
             type_ = type_of(plain)
             outputs[name] = OutputState(encode_type(plain, type_), type_to_json(type_), declared.sensitive)
-    return replace(plan.prior_state, outputs=outputs, checks=())
+    objects = dict(plan.prior_state.objects)
+    for change in plan.changes:
+        if change.action is Action.READ:
+            objects.pop((change.address, ""), None)
+            if change.reason is Reason.READ_BECAUSE_CHECK_NESTED:
+                objects[(change.address, "")] = _as_read(change, schemas)
+    return replace(plan.prior_state, objects=objects, outputs=outputs, checks=())
+
+
+def _as_read(change: Change, schemas: Schemas) -> ResourceObject:
+    """The data source of a `check`, which was read while planning although it is read again."""
+    schema = schemas(change.provider, Mode.DATA, change.address.resource.type)
+    known = {name: part if is_wholly_known(part) else None for name, part in change.after.items()}
+    attributes, paths = stored_value(known, schema.block) if schema is not None else ({}, ())
+    return ResourceObject(change.address, change.provider, attributes, change.schema_version, paths)
 
 
 # --- changes --------------------------------------------------------------------------------------------------------
 
 
 def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    shown = [_change(change) for change in changes if not _is_silent(change)]
-    shown.sort(key=lambda entry: (entry.get("module_address", ""), entry["address"], entry.get("deposed", "")))
-    return shown
+    told = [change for change in changes if not _is_silent(change)]
+    told.sort(key=lambda change: (len(change.address.module.steps), change.address.sort_key, change.deposed))
+    return [_change(change) for change in told]
 
 
 def _is_silent(change: Change) -> bool:
@@ -160,7 +174,7 @@ def _planned_values(plan: Plan, schemas: Schemas) -> dict[str, Any]:
     }
     if outputs:
         values["outputs"] = outputs
-    kept = [change for change in plan.changes if change.action not in _GONE and not change.deposed]
+    kept = [change for change in plan.changes if change.action is not Action.DELETE and not change.deposed]
     kept = [change for change in kept if not _is_silent(change)]
     kept.sort(key=lambda change: str(change.address))
     values["root_module"] = module_tree(_planned(change, schemas) for change in kept)
@@ -181,6 +195,7 @@ def _planned(change: Change, schemas: Schemas) -> tuple[ResourceInstance, dict[s
     entry = resource_head(change.address)
     entry["provider_name"] = provider_name(change.provider)
     entry["schema_version"] = schema.version if schema is not None else change.schema_version
-    entry["values"] = json_of(change.after)
+    if change.after is not None:  # there is nothing to say of what is forgotten
+        entry["values"] = json_of(change.after)
     entry["sensitive_values"] = sensitive_of(change.after)
     return change.address, entry

@@ -16,6 +16,8 @@ from iacengine.plan.events import (
     ProvisionFinished,
     ProvisionOutput,
     ProvisionStarted,
+    ReadFinished,
+    ReadStarted,
     Recovered,
     RefreshFinished,
     RefreshStarted,
@@ -67,7 +69,7 @@ def event_line(event: Event) -> str | None:
             return None
         case RefreshStarted():
             return f"{event.type}: Refreshing {event.total} object{'s' if event.total != 1 else ''}..."
-        case RefreshFinished():
+        case RefreshFinished() | ReadStarted() | ReadFinished():
             return None
         case EphemeralStarted():
             return f"{event.address}: {phrases.EPHEMERAL[event.action]}..."

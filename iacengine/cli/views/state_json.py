@@ -5,8 +5,9 @@ https://developer.hashicorp.com/terraform/internals/json-format#state-representa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from iacengine.addresses import Mode, ModuleInstance, ResourceInstance, parse_provider_reference
 from iacengine.cli.views.checks_json import checks_json
@@ -22,6 +23,8 @@ from iacengine.state.model import OutputState, ResourceObject, State
 
 Schemas = Callable[[str, Mode, str], Schema | None]
 """The schema of a resource type, by the text of its provider reference and the mode; None when it cannot be had."""
+
+_MOST_DEPENDENCIES: Final = 1_000_000
 
 
 def state_json(state: State | None, schemas: Schemas) -> dict[str, Any]:
@@ -43,9 +46,41 @@ def state_values(state: State, schemas: Schemas) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if state.outputs:
         values["outputs"] = outputs_json(state.outputs)
-    objects = sorted(state.objects.values(), key=lambda obj: (str(obj.address), obj.deposed))
-    values["root_module"] = module_tree((obj.address, resource_json(obj, schemas)) for obj in objects)
+    objects = sorted(state.objects.values(), key=lambda obj: (obj.address.sort_key, obj.deposed))
+    dependencies = all_dependencies(state)
+    values["root_module"] = module_tree((obj.address, resource_json(obj, schemas, dependencies)) for obj in objects)
     return values
+
+
+def all_dependencies(state: State) -> Mapping[str, Collection[str]]:
+    """What the objects of each block depend on, through others too, as Terraform's states say it.
+
+    A long chain of objects would make that the square of their number. Beyond a bound nothing is answered, so that
+    `resource_json` tells the direct ones.
+    """
+    direct: dict[str, set[str]] = {}
+    for obj in state.objects.values():
+        direct.setdefault(str(obj.address.config), set()).update(obj.dependencies)
+    found: dict[str, frozenset[str]] = {}
+    opened: set[str] = set()
+    total = 0
+    for start in direct:
+        todo = [start]
+        while todo:
+            block = todo[-1]
+            here = direct.get(block, set())
+            if block not in opened:
+                opened.add(block)
+                todo.extend(each for each in here if each not in opened)
+                continue
+            todo.pop()
+            if block in found:
+                continue
+            found[block] = frozenset(here).union(*(found.get(each, ()) for each in here)) - {block}
+            total += len(found[block])
+            if total > _MOST_DEPENDENCIES:
+                return {}
+    return found
 
 
 def outputs_json(outputs: Mapping[str, OutputState]) -> dict[str, Any]:
@@ -115,8 +150,10 @@ def module_tree(resources: Iterable[tuple[ResourceInstance, dict[str, Any]]]) ->
     return modules[ModuleInstance()]
 
 
-def resource_json(obj: ResourceObject, schemas: Schemas) -> dict[str, Any]:
-    """One object with its attributes."""
+def resource_json(
+    obj: ResourceObject, schemas: Schemas, dependencies: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """One object with its attributes. `dependencies` of its block stand in for the direct ones it has stored."""
     schema = schemas(obj.provider, obj.address.resource.mode, obj.address.resource.type)
     value = object_value(obj, schema)
     entry = resource_head(obj.address)
@@ -126,8 +163,8 @@ def resource_json(obj: ResourceObject, schemas: Schemas) -> dict[str, Any]:
     entry["sensitive_values"] = (
         {path[0]: True for path in obj.sensitive_paths if path} if value is None else sensitive_of(value)
     )
-    if obj.dependencies:
-        entry["depends_on"] = sorted(obj.dependencies)
+    if obj.dependencies and obj.address.resource.mode is Mode.MANAGED:
+        entry["depends_on"] = sorted(dependencies.get(str(obj.address.config), obj.dependencies))
     if obj.tainted:
         entry["tainted"] = True
     if obj.deposed:

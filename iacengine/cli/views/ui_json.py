@@ -24,6 +24,8 @@ from iacengine.plan.events import (
     ProvisionFinished,
     ProvisionOutput,
     ProvisionStarted,
+    ReadFinished,
+    ReadStarted,
     Recovered,
     RefreshFinished,
     RefreshStarted,
@@ -36,6 +38,7 @@ from iacengine.plan.events import (
     Warned,
 )
 from iacengine.plan.model import Action, Change, ChangeCounts, Plan, PlanMode
+from iacengine.state.journal_entries import Operation
 from iacengine.state.model import OutputState
 
 
@@ -118,6 +121,8 @@ class UiLines:
                 self._provisioned(event)
             case RefreshStarted() | RefreshFinished():
                 self._refreshed(event)
+            case ReadStarted() | ReadFinished():
+                self._read(event)
             case EphemeralStarted() | EphemeralFinished():
                 self._ephemeral(event)
             case Recovered():
@@ -143,11 +148,24 @@ class UiLines:
         )
         for found in event.objects:
             id_ = found.attributes.get("id")
-            hook = {"resource": resource_json(found.address)}
-            if isinstance(id_, str) and id_:
-                self.line(kind, f"{found.address}: {text} [id={id_}]", hook=hook | _id(id_))
-            else:
-                self.line(kind, f"{found.address}: {text}", hook=hook)
+            self._one_refreshed(kind, text, found.address, id_ if isinstance(id_, str) else None)
+
+    def _one_refreshed(self, kind: str, text: str, address: ResourceInstance, id_: str | None) -> None:
+        suffix = f" [id={id_}]" if id_ else ""
+        self.line(kind, f"{address}: {text}{suffix}", hook={"resource": resource_json(address)} | _id(id_))
+
+    def _read(self, event: ReadStarted | ReadFinished) -> None:
+        """A data source is told of as if it were applied, what is imported as if it were refreshed."""
+        is_data = event.address.resource.mode is Mode.DATA
+        match event:
+            case ReadStarted() if is_data:
+                self._started(StepStarted(-1, Operation.READ, event.address))
+            case ReadFinished() if is_data:
+                self._finished(StepFinished(-1, Operation.READ, event.address, event.elapsed, id=event.id))
+            case ReadStarted():
+                self._one_refreshed("refresh_start", "Refreshing state...", event.address, event.id)
+            case ReadFinished():
+                self._one_refreshed("refresh_complete", "Refresh complete", event.address, event.id)
 
     def still_running(self, event: StepStarted, elapsed: int) -> None:
         """`elapsed` in whole seconds."""
@@ -161,7 +179,8 @@ class UiLines:
         if event.operation.value == "forget":
             return
         suffix = f" [id={event.id}]" if event.id and event.operation.value != "create" else ""
-        message = f"{event.address}: {phrases.STARTED[event.operation]}{suffix}"
+        text = "Refreshing..." if event.operation is Operation.READ else phrases.STARTED[event.operation]
+        message = f"{event.address}: {text}{suffix}"
         id_ = {} if event.operation.value == "create" else _id(event.id)
         self.line("apply_start", message, hook=_hook(event) | id_)
 
@@ -170,7 +189,8 @@ class UiLines:
             return
         gone = event.operation.value == "delete"
         suffix = f" [id={event.id}]" if event.id and not gone else ""
-        message = f"{event.address}: {phrases.FINISHED[event.operation]} after {int(event.elapsed)}s{suffix}"
+        text = "Refresh complete" if event.operation is Operation.READ else phrases.FINISHED[event.operation]
+        message = f"{event.address}: {text} after {int(event.elapsed)}s{suffix}"
         hook = _hook(event) | ({} if gone else _id(event.id)) | {"elapsed_seconds": int(event.elapsed)}
         self.line("apply_complete", message, hook=hook)
 
