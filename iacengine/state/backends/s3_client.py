@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -45,8 +46,15 @@ def make_client(settings: S3Settings, where: str) -> BaseClient:
         ) from None
 
 
+@cache
+def _loader() -> object:
+    """What botocore reads its service models with; shared, since parsing them is most of the work for a client."""
+    return botocore.session.Session().get_component("data_loader")
+
+
 def _session(settings: S3Settings) -> Session:
     session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
     if settings.profile:
         session.set_config_variable("profile", settings.profile)
     if settings.config_file:

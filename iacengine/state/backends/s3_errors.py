@@ -25,6 +25,7 @@ _TRANSIENT_KINDS = {
     "IncompleteReadError",
     "ProxyConnectionError",
     "ReadTimeoutError",
+    "ResponseParserError",
     "ResponseStreamingError",
 }
 _MISSING = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}
@@ -61,8 +62,11 @@ def status_of(problem: Exception) -> int:
 
 def is_transient(problem: Exception) -> bool:
     """True when the same request may succeed when it is sent again."""
-    if code_of(problem):
-        return code_of(problem) in _TRANSIENT_CODES or status_of(problem) in _TRANSIENT_STATUSES
+    code = code_of(problem)
+    if code == "404":  # the answer was cut before it said what was not found
+        return True
+    if code:
+        return code in _TRANSIENT_CODES or status_of(problem) in _TRANSIENT_STATUSES
     return type(problem).__name__ in _TRANSIENT_KINDS
 
 
@@ -174,4 +178,13 @@ def vanished(where: str, key: str) -> DiagnosticsError:
         f"{where} names the object {key}, which is not in the bucket.",
         remedy="Restore it from the bucket's versioning. Objects whose names start with that of the state belong "
         "together: leave them out of lifecycle rules that delete.",
+    )
+
+
+def redirected(where: str) -> DiagnosticsError:
+    """What to raise when the server redirects without end."""
+    return failure(
+        "The bucket is in another region",
+        f"{where}: the server redirects every request, and does not say where the bucket is.",
+        remedy="Set region in the backend block to that of the bucket, and check the endpoint (https, not http).",
     )

@@ -3,7 +3,7 @@
 The newest records stand in the head. When they grow beyond `SEGMENT_BYTES` they become a segment, and the head names
 it; so an append costs one small request, and a record is written again some times at most, however long the journal
 is. A segment counts only when the chain from the head leads to it: what a holder uploaded who then lost the lock is
-waste, which the next clearing removes.
+waste, which a later clearing removes.
 """
 
 from __future__ import annotations

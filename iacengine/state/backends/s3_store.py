@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from iacengine.foundation.diagnostics import DiagnosticsError
-from iacengine.state.backends.s3_errors import code_of, is_transient, s3_failure, status_of
+from iacengine.state.backends.s3_errors import code_of, is_transient, redirected, s3_failure, status_of
 from iacengine.state.backends.s3_settings import S3Settings
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class S3Store:
 
     def _call(self, call: Callable[[Any], A], doing: str, patience: float) -> A:
         from botocore.exceptions import BotoCoreError, ClientError  # heavy: only for those who use this backend
+        from botocore.parsers import ResponseParserError
 
         client = self._connected()
         limit = self._settings.max_retries
@@ -167,7 +168,9 @@ class S3Store:
             tries += 1
             try:
                 answer = call(client)
-            except (BotoCoreError, ClientError) as problem:
+            except RecursionError:  # botocore asks for the region of a bucket with a request that is redirected, too
+                raise redirected(self._where) from None
+            except (BotoCoreError, ClientError, ResponseParserError) as problem:
                 if code_of(problem):
                     self._answered = True
                 if code_of(problem) == "NoSuchKey":
