@@ -214,7 +214,8 @@ class Database:
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return ", ".join(line.strip() for line in text.splitlines() if line.strip()).rstrip(".")
+        lines = [line.strip().rstrip(".") for line in text.splitlines()]
+        return "; ".join(line for line in lines if line and not line.startswith("Is the server running"))
 
 
 def _milliseconds(seconds: float) -> int:
