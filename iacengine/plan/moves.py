@@ -83,9 +83,12 @@ def move_objects(configuration: Configuration, state: State) -> Moves:
     for found in state.objects.values():
         table.put(found)
     blocked: list[tuple[ResourceInstance, ResourceInstance]] = []
+    implied = _implied(configuration, statements, list(table.objects))
     for statement in _ordered(statements):
         _carry_out(statement, table, blocked)
-    _implied(configuration, table)
+    for address, destination in implied:
+        if address in table.objects and destination not in table.objects:
+            table.move(address, destination)
     origins = table.origins
     if not origins and not blocked:
         return Moves(state)
@@ -159,9 +162,21 @@ def _carry_out(statement: _Statement, table: _Table, blocked: list[tuple[Resourc
         table.move(address, destination)
 
 
-def _implied(configuration: Configuration, table: _Table) -> None:
-    """`a` and `a[0]` are the same object when `count` comes or goes."""
-    for address in list(table.objects):
+def _implied(
+    configuration: Configuration, statements: list[_Statement], stored: list[ResourceInstance]
+) -> list[tuple[ResourceInstance, ResourceInstance]]:
+    """`a` and `a[0]` are the same object when `count` comes or goes: moves of what is stored before any other move.
+
+    As in Terraform, a block that a `moved` block names itself has no implied moves: which of its objects becomes which
+    is what the `moved` block says.
+    """
+    named: dict[Resource, list[tuple[ModulePath, Target]]] = {}
+    for statement in statements:
+        for target in (statement.moved.source, statement.moved.destination):
+            if target.resource is not None:
+                named.setdefault(target.resource, []).append((statement.module, target))
+    found: list[tuple[ResourceInstance, ResourceInstance]] = []
+    for address in stored:
         if address.key not in (None, 0) or isinstance(address.key, bool):
             continue
         module = configuration.modules.get(address.module.path)
@@ -171,23 +186,43 @@ def _implied(configuration: Configuration, table: _Table) -> None:
         wanted: InstanceKey = 0 if block.repetition.has_count else None
         if address.key == wanted:
             continue
-        destination = ResourceInstance(address.module, address.resource, wanted)
-        if destination not in table.objects:
-            table.move(address, destination)
+        if not any(_is_in(address, outer, target) for outer, target in named.get(address.resource, ())):
+            found.append((address, ResourceInstance(address.module, address.resource, wanted)))
+    return found
+
+
+def _is_in(address: ResourceInstance, outer: ModulePath, target: Target) -> bool:
+    """True when a name in a module stands for objects in the module instance of an address."""
+    depth = len(outer)
+    return address.module.path[:depth] == outer and address.module.steps[depth:] == target.module.steps
 
 
 def _ordered(statements: list[_Statement]) -> list[_Statement]:
-    """Chains in order: a move out of a place comes after the moves into it; else as they are written."""
+    """Chains in order: a move out of a place comes after the moves into it; else as they are written.
+
+    What moves out of a module by itself moves before the module does.
+    """
     into: dict[tuple[ModulePath, Target], list[int]] = {}
+    modules: dict[ModulePath, list[int]] = {}
     for number, statement in enumerate(statements):
         into.setdefault((statement.module, statement.moved.destination), []).append(number)
-    waiting: list[int] = []
+        source = statement.moved.source
+        if source.resource is None:
+            modules.setdefault(statement.module + source.module.path, []).append(number)
+    waiting = [0] * len(statements)
     followers: dict[int, list[int]] = {}
     for number, statement in enumerate(statements):
-        first = [other for other in into.get((statement.module, statement.moved.source), ()) if other != number]
-        waiting.append(len(first))
-        for other in first:
-            followers.setdefault(other, []).append(number)
+        source = statement.moved.source
+        for other in into.get((statement.module, source), ()):
+            if other != number:
+                followers.setdefault(other, []).append(number)
+                waiting[number] += 1
+        path = statement.module + source.module.path
+        for depth in range(len(statement.module), len(path) + (source.resource is not None)):
+            for other in modules.get(path[:depth], ()):
+                if other != number and statements[other].moved.destination != source:
+                    followers.setdefault(number, []).append(other)
+                    waiting[other] += 1
     ready = [number for number, count in enumerate(waiting) if not count]
     order: list[_Statement] = []
     while ready:
