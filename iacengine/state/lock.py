@@ -91,6 +91,11 @@ def _remedy(holder: LockInfo | None) -> str:
     if holder is None:
         return wait
     running = is_running(holder)
+    if holder.expires:
+        return (
+            f"{wait} If it hangs, stop process {holder.pid} on {holder.host}: the lock is free when its lease has run "
+            f"out (at {holder.expires}, unless it is renewed), and the next run recovers."
+        )
     if running is None:
         return f"{wait} If it hangs, stop process {holder.pid} on {holder.host}."
     if running:

@@ -29,6 +29,15 @@ class KnownHead:
     age: float = 0.0
     written: float | None = None
 
+    @property
+    def holder(self) -> LockInfo | None:
+        """Who holds the lock, with the end of the lease by the server's clock if it tells the time."""
+        holder = self.head.holder
+        if holder is None or self.written is None:
+            return holder
+        ends = time.gmtime(self.written + self.head.lease)
+        return replace(holder, expires=time.strftime("%Y-%m-%dT%H:%M:%SZ", ends))
+
 
 class HeadObject:
     """The object that holds the head."""
@@ -211,7 +220,7 @@ def take_lock(
             continue
         left = deadline - clock()
         if left <= 0:
-            raise LockHeldError(target.where, holder)
+            raise LockHeldError(target.where, known.holder)
         sleep(min(wait, left))
         wait = min(wait * 2, _LONGEST_WAIT, max(head.lease / 3, _FIRST_WAIT))
     raise _contended(target.where)
