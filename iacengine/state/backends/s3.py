@@ -46,6 +46,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
 from iacengine.state.backends.base import LockInfo, StateLock, StateVersion
 from iacengine.state.backends.conflicts import conflict, require_bound, require_successor
@@ -76,7 +77,10 @@ _LOOKS = 5  # how often a reader starts anew because what it was to read has bee
 
 
 def open_backend(settings: BackendSettings) -> S3Backend:
-    """The backend of an `s3` block. Raises DiagnosticsError."""
+    """The backend of an `s3` block. Raises DiagnosticsError, or ModuleNotFoundError when botocore is missing (it is
+    loaded when the backend is first used, since that takes long)."""
+    if find_spec("botocore") is None:
+        raise ModuleNotFoundError("botocore is not installed", name="botocore")
     return S3Backend(s3_settings(settings))
 
 
