@@ -38,6 +38,7 @@ from iacengine.schema.values import decode_type
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.local import LocalBackend
+from iacengine.state.backends.placement import Placement
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, encryption_settings
@@ -96,6 +97,7 @@ class Engine:
     backend: Backend
     path: str = "."
     warnings: tuple[Diagnostic, ...] = ()
+    placement: Placement | None = None
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -107,18 +109,57 @@ def open_stack(path: str = ".", *, state_path: str | None = None) -> Engine:
     directory = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120 - text in, text out
     cache = ParseCache(os.path.join(directory, ".iac", "cache"))  # noqa: PTH118
     configuration = load(path, cache=cache, findings=findings)
-    return Engine(configuration, find_backend(configuration, path, state_path), path, findings.all)
+    return engine_of(configuration, path, state_path=state_path, warnings=findings.all)
 
 
-def engine_of(configuration: Configuration, path: str = ".", *, state_path: str | None = None) -> Engine:
+def engine_of(
+    configuration: Configuration,
+    path: str = ".",
+    *,
+    state_path: str | None = None,
+    warnings: tuple[Diagnostic, ...] = (),
+) -> Engine:
     """The engine of a configuration that is loaded already: one made by a program, or held by a plan."""
-    return Engine(configuration, find_backend(configuration, path, state_path), path)
+    encryption = encryption_of(configuration)
+    if state_path is not None:
+        return Engine(configuration, SealedBackend(LocalBackend(state_path), encryption), path, warnings)
+    settings = backend_settings(configuration, path)
+    default = os.path.basename(default_state_path(configuration.directory, path))  # noqa: PTH119 - text in, text out
+    placement = Placement(settings, default, open_backend)
+    return Engine(configuration, SealedBackend(open_backend(settings), encryption), path, warnings, placement)
 
 
-def find_backend(configuration: Configuration, path: str, state_path: str | None) -> SealedBackend:
-    """The backend the stack asks for (by default a file beside the stack), with encryption around it."""
-    settings = encryption_of(configuration)
-    return SealedBackend(_plain_backend(configuration, path, state_path), settings)
+def backend_settings(configuration: Configuration, path: str) -> BackendSettings:
+    """What the stack's backend block says; without one, a file beside the stack."""
+    directory = configuration.directory or "."
+    default = os.path.basename(default_state_path(configuration.directory, path))  # noqa: PTH119 - text in, text out
+    block = configuration.root.settings.backend
+    if block is None:
+        return BackendSettings("local", {"path": default}, directory)
+
+    def place(found: Diagnostic, name: str | None) -> Diagnostic:
+        return found.at(*locate(block.origin.at(name) if name is not None else block.origin))
+
+    values = dict(block.body)
+    if block.type == "local":
+        values.setdefault("path", default)
+    return BackendSettings(block.type, values, directory, place=place)
+
+
+def require_unmoved(engine: Engine) -> None:
+    """Raise DiagnosticsError when the state was moved, or its backend block was changed and it was not moved along."""
+    if engine.placement is not None:
+        engine.placement.require_unmoved(_inner(engine.backend))
+
+
+def _inner(backend: Backend) -> Backend:
+    return backend.inner if isinstance(backend, SealedBackend) else backend
+
+
+def remarks(backend: Backend) -> tuple[Diagnostic, ...]:
+    """Warnings about what the place of the state cannot do, as far as its backend has some."""
+    told: Callable[[], tuple[Diagnostic, ...]] | None = getattr(_inner(backend), "remarks", None)
+    return told() if told is not None else ()
 
 
 def encryption_of(configuration: Configuration) -> EncryptionSettings:
@@ -137,22 +178,6 @@ def encryption_of(configuration: Configuration) -> EncryptionSettings:
     except DiagnosticsError as found:
         place = locate(block.origin)
         raise DiagnosticsError(*(one.at(*place) for one in found.diagnostics)) from None
-
-
-def _plain_backend(configuration: Configuration, path: str, state_path: str | None) -> Backend:
-    if state_path is not None:
-        return LocalBackend(state_path)
-    block = configuration.root.settings.backend
-    if block is None:
-        return LocalBackend(default_state_path(configuration.directory, path))
-
-    def place(found: Diagnostic, name: str | None) -> Diagnostic:
-        return found.at(*locate(block.origin.at(name) if name is not None else block.origin))
-
-    values = dict(block.body)
-    if block.type == "local" and "path" not in values:
-        values["path"] = os.path.basename(default_state_path(configuration.directory, path))  # noqa: PTH119
-    return open_backend(BackendSettings(block.type, values, configuration.directory or ".", place=place))
 
 
 def default_state_path(directory: str, path: str) -> str:
@@ -243,7 +268,10 @@ def session(
     applies: bool = True,
 ) -> Iterator[Session]:
     """Take the lock, and release it and the providers in the end. Raises LockHeldError when somebody else has it."""
+    require_unmoved(engine)
     held = engine.backend.lock(lock_claim(command), lock_timeout) if lock else None
+    if held is not None and engine.placement is not None:
+        engine.placement.remember(_inner(engine.backend))
     providers = _providers(engine, parallelism)
     try:
         yield Session(held, providers, applies)
@@ -281,6 +309,7 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
 
     findings = Findings()
     findings.extend(engine.warnings)
+    findings.extend(remarks(engine.backend))
     findings.extend(_check(engine, held.providers))
     collected = _root_variables(engine, variables, findings)
     values = collected.values
@@ -472,6 +501,7 @@ def with_variables(plan: Plan, variables: VariableSources) -> Plan:
 
 def read_state(engine: Engine) -> State | None:
     """The state as it is now, the journal of an interrupted run replayed (in memory)."""
+    require_unmoved(engine)
     return replay(engine.backend.read(), engine.backend.read_journal()).state
 
 

@@ -199,6 +199,7 @@ def edit_state(
 ) -> Iterator[StateEdit]:
     """Lock the state, read it, and write what the edit leaves (`plain`: not encrypted). Raises DiagnosticsError."""
     backend = stack.backend
+    engine.require_unmoved(stack)
     lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
     try:
         if backend.read_journal():

@@ -104,6 +104,7 @@ class HttpClient:
         self._circuits: dict[str, Circuit] = {}
         self._own = self._connections(with_certificate=True)
         self._foreign: httpx2.Client | None = None
+        self._closed = False
 
     def request(
         self,
@@ -158,6 +159,8 @@ class HttpClient:
         return answer
 
     def close(self) -> None:
+        """Close all connections; requests that still run, or come, fail."""
+        self._closed = True
         self._own.close()
         if self._foreign is not None:
             self._foreign.close()
@@ -216,7 +219,13 @@ class HttpClient:
                 "Invalid address", f"{shown(address)} is no address of a server.", "Write it as https://HOST/PATH."
             ) from None
         except httpx2.TransportError as problem:
-            raise _unanswered(problem, address, foreign=foreign) from None
+            raise _unanswered(problem, address) from None
+        except (RuntimeError, OSError):
+            if not self._closed:
+                raise
+            raise HttpError(
+                "Connections were closed", f"{shown(address)}: the client was closed already.", "Open it again."
+            ) from None
 
     def _whole(self, response: httpx2.Response, address: str) -> bytes:
         chunks: list[bytes] = []
@@ -354,7 +363,7 @@ def _asked_pause(text: str | None) -> float | None:
         return None
 
 
-def _unanswered(problem: httpx2.TransportError, address: str, *, foreign: bool) -> Exception:
+def _unanswered(problem: httpx2.TransportError, address: str) -> Exception:
     """No answer came: Transient around an HttpError, or an HttpError that no retry can mend."""
     where, reason = shown(address), " ".join(str(problem).split())
     certificate = problem.__context__

@@ -99,7 +99,7 @@ class State:
     `objects` is keyed by address and deposed key and never changed in place; `with_objects` gives a changed copy.
     `encryption` says how what is sealed was sealed (JSON data; None: nothing is). `sealed`: the rest of the state,
     encrypted as a whole, which then stands nowhere else; it and the sealed values inside objects are opened before
-    anybody but a backend sees the state.
+    anybody but a backend sees the state. `moved_to`: where the state was moved to; what is left here is only this sign.
     """
 
     lineage: str
@@ -111,6 +111,7 @@ class State:
     encryption: Mapping[str, Any] | None = None
     sealed: str | None = None
     pending_rollback: PendingRollback | None = None
+    moved_to: str = ""
 
     @property
     def is_empty(self) -> bool:

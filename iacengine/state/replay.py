@@ -9,6 +9,7 @@ from typing import assert_never
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, JournalEntry, Opened, Sealed, Succeeded
 from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject, State
+from iacengine.state.moved import COMMAND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,6 +163,13 @@ def _of_another_lineage(opened: Opened) -> Diagnostic:
 
 
 def _newer(opened: Opened, serial: int | None) -> DiagnosticsError:
+    if opened.command == COMMAND:
+        return failure(
+            "A migration was cut off",
+            f"The state was being moved here on {opened.time}, and that did not come to its end. What is here is not "
+            "whole; the place it comes from still has all of it.",
+            remedy="Run `iac state migrate` again: it goes on where it stopped.",
+        )
     there = "there is no state" if serial is None else f"the state has serial {serial}"
     return failure(
         "Journal of a newer state",

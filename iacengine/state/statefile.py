@@ -17,7 +17,8 @@ It is one JSON text, laid out so that a diff shows objects, and the first line t
 
 The digest is the SHA-256 of every byte before the last line. `"wide":true` at the end of the first line says that
 orjson cannot read the numbers or strings of this file exactly (see `iacengine.state.json_form`). `"encryption"` in the
-first line says how sealed values are to be opened; `"sealed"` holds all the rest when the whole state is encrypted.
+first line says how sealed values are to be opened; `"sealed"` holds all the rest when the whole state is encrypted;
+`"moved_to"` says that the state was moved to another backend, and nothing else is left of it here.
 Equal states are equal bytes. The file of a state with nothing in it is written as well: its lineage and serial matter.
 """
 
@@ -81,6 +82,8 @@ def encode_state(state: State) -> bytes:
         head["encryption"] = dict(state.encryption)
     if state.sealed is not None:
         head["sealed"] = state.sealed
+    if state.moved_to:
+        head["moved_to"] = state.moved_to
     if wide:
         head["wide"] = True
     body = b"".join(
@@ -156,6 +159,7 @@ def _state_of(content: Json) -> State:
         engine_version=content["engine_version"],
         encryption=content.get("encryption"),
         sealed=content.get("sealed"),
+        moved_to=content.get("moved_to", ""),
         pending_rollback=pending_from_json(content["pending_rollback"]) if "pending_rollback" in content else None,
     )
 

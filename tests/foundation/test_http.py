@@ -240,6 +240,12 @@ def test_after_several_failures_the_server_is_not_asked_for_a_while(new_client, 
     assert client.request("GET", server.url).content == b"up"
 
 
+def test_a_closed_client_says_so(client, server):
+    client.close()
+    assert refused(client.request, "GET", server.url).diagnostics[0].summary == "Connections were closed"
+    assert server.seen == []
+
+
 def test_requests_run_beside_each_other(new_client, server):
     both = threading.Barrier(2, timeout=20)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
@@ -15,6 +16,7 @@ from iacengine.state.backends.base import Backend, LockInfo, StateLock, StateVer
 from iacengine.state.encryption.settings import EncryptionSettings
 from iacengine.state.journal_entries import JournalEntry, Opened, Sealed
 from iacengine.state.model import State
+from iacengine.state.moved import StateMovedError
 from iacengine.state.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class SealedBackend:
 
     def read(self) -> State | None:
         state = self.inner.read()
+        if state is not None and state.moved_to:
+            raise StateMovedError(self.describe(), state.moved_to)
         self._stored_header = (None if state is None else state.encryption,)
         return None if state is None else self._open(state, self.inner.describe())
 
@@ -75,6 +79,18 @@ class SealedBackend:
             self._require_plain()
         self.inner.write(state, expected_serial, lock)
         self._stored_header = (state.encryption,)
+
+    def opened(self, state: State) -> State:
+        """A state of the inner backend with everything opened. Raises DiagnosticsError when there is no key for it."""
+        return self._open(state, self.describe())
+
+    def with_serial(self, state: State, serial: int) -> State:
+        """A state of the inner backend with another serial, which is part of the seal of a whole state."""
+        if state.sealed is None:
+            return replace(state, serial=serial)
+        from iacengine.state.encryption.states import seal_state  # lazy: most stacks seal nothing
+
+        return seal_state(replace(self.opened(state), serial=serial), self.keyring)
 
     def write_plain(self, state: State, expected_serial: int | None, lock: StateLock) -> None:
         """Write the state unsealed, on purpose: the end of encryption."""

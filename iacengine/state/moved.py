@@ -1,0 +1,24 @@
+"""What is told of a state that was moved to another backend."""
+
+from __future__ import annotations
+
+from iacengine.foundation.diagnostics import DiagnosticsError, error
+
+COMMAND = "iac state migrate"
+"""What the lock and the journal say while a state is being moved."""
+
+
+class StateMovedError(DiagnosticsError):
+    """The state was moved: what is left here is a sign that says where to, in `moved_to`."""
+
+    def __init__(self, where: str, moved_to: str) -> None:
+        self.moved_to = moved_to
+        super().__init__(
+            error(
+                "The state was moved",
+                f"{where} held the state once; it was moved to {moved_to}. Nothing is planned or written here, since "
+                "that would start from nothing.",
+                remedy="Put the backend block of that place into the stack file. To move the state back here, run "
+                "`iac state migrate --from` with that block.",
+            )
+        )
