@@ -16,6 +16,7 @@ from dataclasses import replace
 import pytest
 
 from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.state.backends import catalog
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal_entries import Changed, Closed
 from iacengine.state.lock import LockHeldError, LockLostError, lock_claim
@@ -519,6 +520,13 @@ def test_what_the_server_refuses_is_told_with_a_remedy(answer, summary, new_clie
         assert told(caught).summary == summary
 
 
+def test_a_server_that_redirects_without_end_is_told(new_client, s3_proxy):
+    s3_proxy.fault = lambda request, answer: Answer(301, {"location": "https://elsewhere/"})
+    with pytest.raises(DiagnosticsError) as caught:
+        new_client().read()
+    assert told(caught).summary == "The bucket is in another region"
+
+
 def test_a_bucket_that_is_not_there_is_told(new_client):
     with pytest.raises(DiagnosticsError) as caught:
         new_client(bucket="elsewhere").read()
@@ -787,6 +795,57 @@ def test_wrong_settings_are_told(values, part):
 def test_settings_show_no_secrets():
     found = s3_settings(settings_of(access_key="AKIA", secret_key="secret-1", token="secret-2"))
     assert "secret" not in repr(found).replace("secret_key", "")
+
+
+def test_a_role_is_taken_and_its_credentials_are_used(new_client, s3_proxy, s3_values):
+    s3_values["endpoints"] = {"s3": s3_proxy.url, "sts": s3_proxy.url}
+    backend = new_client(assume_role={"role_arn": "arn:aws:iam::123456789012:role/states", "session_name": "here"})
+    s3_proxy.requests.clear()
+    assert backend.read() is None
+    asked, read = s3_proxy.requests
+    assert b"AssumeRole" in asked.body
+    assert b"role%2Fstates" in asked.body
+    assert "x-amz-security-token" in read.headers
+
+
+@pytest.mark.parametrize(
+    ("allowed", "forbidden", "fine"),
+    [
+        (["123456789012"], [], True),
+        (["123456789012"], ["123456789012"], False),
+        (["210987654321"], [], False),
+        ([], ["210987654321"], True),
+    ],
+)
+def test_only_allowed_accounts_are_used(allowed, forbidden, fine, new_client, s3_proxy, s3_values):
+    s3_values["endpoints"] = {"s3": s3_proxy.url, "sts": s3_proxy.url}
+    backend = new_client(allowed_account_ids=allowed, forbidden_account_ids=forbidden)
+    if fine:
+        assert backend.read() is None
+        return
+    with pytest.raises(DiagnosticsError) as caught:
+        backend.read()
+    assert "123456789012" in told(caught).detail
+
+
+def test_the_key_of_the_customer_goes_with_every_request(new_client, s3_proxy, new_state):
+    backend = new_client(sse_customer_key="c3RhdGVzIGFyZSBrZXB0IHVuZGVyIHRoaXMga2V5ISE=")
+    s3_proxy.requests.clear()
+    lock = backend.lock(lock_claim("iac apply"), 0)
+    backend.write(new_state(), None, lock)
+    assert backend.read().serial == 1
+    lock.release()
+    for request in s3_proxy.requests:
+        if request.method == "PUT" or (request.method == "GET" and "list-type" not in request.path):
+            assert request.headers["x-amz-server-side-encryption-customer-algorithm"] == "AES256"
+            assert request.headers["x-amz-server-side-encryption-customer-key-md5"]
+
+
+def test_a_missing_library_is_told_with_the_extra_to_install(monkeypatch):
+    monkeypatch.setattr("iacengine.state.backends.s3.find_spec", lambda name: None)
+    with pytest.raises(DiagnosticsError) as caught:
+        catalog.open_backend(settings_of())
+    assert "iacengine[s3]" in told(caught).remedy
 
 
 def test_a_profile_that_is_not_there_is_told(s3_proxy, s3_values):

@@ -33,6 +33,7 @@ def open_backend(settings: BackendSettings) -> Backend:
         )
     try:
         opener = import_module(module).open_backend  # lazy: each needs libraries of its own
+        return cast("Callable[[BackendSettings], Backend]", opener)(settings)
     except ModuleNotFoundError as missing:
         if missing.name is not None and missing.name.startswith("iacengine."):
             raise
@@ -41,4 +42,3 @@ def open_backend(settings: BackendSettings) -> Backend:
             f'The backend "{settings.type}" needs the library {missing.name}, which is not installed.',
             f"Install it with: pip install 'iacengine[{settings.type}]'",
         ) from None
-    return cast("Callable[[BackendSettings], Backend]", opener)(settings)

@@ -36,8 +36,9 @@ kept versions and journal are what the head says, and what it names is never cha
 Fencing tokens grow for ever, because the head stays when the lock is given back. A head that was deleted by hand takes
 all with it: the bucket's versioning brings it back.
 
-An append costs one request. Servers that limit the rate of writes to one object (Cloudflare R2: one a second) slow a
-run down accordingly.
+In a bucket with versioning every write of the head leaves an old version behind; a lifecycle rule for noncurrent
+versions keeps them few. An append costs one request. Servers that limit the rate of writes to one object (Cloudflare
+R2: one a second) slow a run down accordingly.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,8 @@ def _client(settings: S3Settings, session: Session, service: str, region: str) -
     endpoint = settings.endpoint if service == "s3" else settings.sts_endpoint
     if service == "s3":
         more["s3"] = {"addressing_style": "path"} if settings.path_style else {}
-        if settings.skip_checksum or endpoint:  # other servers may not know the newer checksums
+        elsewhere = endpoint or any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+        if settings.skip_checksum or elsewhere:  # other servers may not know the newer checksums
             more |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
