@@ -17,6 +17,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "console": "Try expressions in an interactive prompt",
         "fmt": "Rewrite stack files in the canonical style",
         "graph": "Print the dependency graph",
+        "lock": "See who holds the lock of the state, and break it",
         "migrate": "Rewrite a Terraform stack as YAML, and take over its state",
         "output": "Show output values of the stack",
         "recover": "Settle what an interrupted or failed apply left",

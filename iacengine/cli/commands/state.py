@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iacengine.cli.commands import state_migrate
 from iacengine.cli.group import Command, Group
 from iacengine.cli.options import approve_option, json_option, lock_timeout_option, show_sensitive_option, state_option
 from iacengine.cli.terminal import Terminal
@@ -23,6 +24,9 @@ def command() -> None:
 
     What is moved, removed or pushed here changes only what iacengine remembers, never a real object.
     """
+
+
+command.add_command(state_migrate.command)
 
 
 def _print_json(terminal: Terminal, data: object) -> None:
