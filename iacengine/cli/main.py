@@ -49,7 +49,7 @@ def main() -> None:
     """Run the command line of this process and exit."""
     collect_rarely()
     code = run(sys.argv[1:])
-    if code == exits.INTERRUPTED:
+    if code in (exits.INTERRUPTED, exits.RECOVERY_NEEDED):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)  # a provider's call may still be running in a thread, which Python would wait for

@@ -61,11 +61,11 @@ class Watched:
     def backend(self) -> WatchedBackend:
         return WatchedBackend(self.folder / "iac.state.json", self.events)
 
-    def apply(self, data: Mapping[str, Any], *, parallelism: int = 32) -> Outcome:
+    def apply(self, data: Mapping[str, Any], *, parallelism: int = 32, on_failure: str = "pause") -> Outcome:
         """Plan and apply; `events` then holds those of the apply alone."""
         (self.folder / "main.tf.json").write_text(json.dumps(data), encoding="utf-8")
         stack = replace(engine.open_stack(str(self.folder)), backend=self.backend)
-        plan = engine.plan(stack, engine.PlanOptions(), engine.VariableSources())
+        plan = engine.plan(stack, engine.PlanOptions(on_failure=on_failure), engine.VariableSources())
         self.events.clear()
         return engine.apply(stack, plan, parallelism=parallelism)
 

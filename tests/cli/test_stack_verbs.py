@@ -203,7 +203,7 @@ def test_init_names_the_providers(iac: Iac, stack: Path) -> None:
     assert "nonesuch" in done.stderr
 
 
-def test_a_failed_apply_ends_with_1_and_says_what_is_left(iac: Iac, stack: Path) -> None:
+def test_a_failed_apply_that_keeps_what_is_done_ends_with_1_and_says_what_is_left(iac: Iac, stack: Path) -> None:
     (stack / "main.iac.yaml").write_text(
         """\
 provider:
@@ -215,7 +215,7 @@ resource:
     after: {name: after, depends_on: [mock_object.bad]}
 """
     )
-    done = iac("apply", "-auto-approve")
+    done = iac("apply", "-auto-approve", "-on-failure=pause")
     assert done.returncode == exits.ERROR
     assert "no room" in done.stderr
     assert "Failed: mock_object.bad." in done.stderr

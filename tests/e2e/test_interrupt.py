@@ -40,9 +40,23 @@ def chain(latency):
 
 
 @pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
-def test_once_leaves_no_journal_and_exits_with_130(what, stack, wait_until, assert_settled):
+def test_once_undoes_what_was_done(what, stack, wait_until, assert_settled):
     stack.write(chain({"create": 0.2}))
     running = stack.start("apply", "--auto-approve")
+    wait_until(lambda: len(stack.cloud()) >= 2)
+    running.kill(what)
+    done = running.wait()
+    assert done.code == 4, done
+    assert "Interrupted" in done.err
+    assert "everything is as it was before" in done.err
+    assert_settled(stack)
+    assert stack.cloud() == {}
+
+
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+def test_once_leaves_no_journal_and_exits_with_130_where_what_is_done_stays(what, stack, wait_until, assert_settled):
+    stack.write(chain({"create": 0.2}))
+    running = stack.start("apply", "--auto-approve", "--on-failure", "pause")
     wait_until(lambda: len(stack.cloud()) >= 2)
     running.kill(what)
     done = running.wait()
@@ -79,7 +93,7 @@ def test_twice_leaves_a_journal_that_the_next_run_settles(stack, wait_until, ass
         assert running.poll() is None
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=DEADLINE)
-        assert running.returncode == 130, err
+        assert running.returncode == 5, err
         assert "Traceback" not in err
         assert stack.journal_path.exists()
         holder.execute("ROLLBACK")

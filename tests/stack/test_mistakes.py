@@ -148,7 +148,7 @@ def test_an_unknown_mode_is_refused(stack):
 
 
 def test_an_unknown_on_failure_is_refused(stack):
-    assert "pause and continue" in caught(lambda: stack.plan(on_failure="stop"))[0].detail
+    assert "rollback, pause, continue" in caught(lambda: stack.plan(on_failure="stop"))[0].detail
 
 
 def test_on_failure_does_not_go_with_a_plan(stack):
