@@ -10,8 +10,11 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.state.backends.catalog import open_backend
@@ -88,8 +91,8 @@ def refused(call, *arguments, error=DiagnosticsError):
 
 def unaware(postgres_settings, **values):
     """A backend by whose clock no time goes by, so that it is the server that has to refuse."""
-    settings = database.DatabaseSettings(postgres_settings["conn_str"], "there", postgres_settings["schema_name"])
-    found = database.Database(settings)
+    where = database.DatabaseSettings(postgres_settings["conn_str"], "there", postgres_settings["schema_name"])
+    found = database.Database(where)
     return postgres.PostgresBackend(found, postgres_settings["stack"], clock=lambda: 0.0, **values)
 
 
@@ -333,6 +336,30 @@ def test_objects_of_versions_that_are_dropped_go_with_them(postgres_place, new_s
     assert backend.read_version(4).current(new_object("a.b").address).attributes == {"serial": 4}
 
 
+_ADDRESSES = [f"a.b[{number}]" for number in range(4)]
+_HISTORIES = st.lists(st.dictionaries(st.sampled_from(_ADDRESSES), st.integers(0, 2)), min_size=1, max_size=8)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=_HISTORIES, keep=st.integers(0, 4))
+def test_every_version_that_is_kept_reads_as_it_was_written(
+    history, keep, postgres_place, new_state, new_object, plain
+):
+    backend = postgres_place(versions=keep, stack=uuid4().hex)
+    held = backend.lock(lock_claim("iac apply"), 0)
+    written = {}
+    for serial, content in enumerate(history, 1):
+        objects = (new_object(address, attributes={"n": number}) for address, number in sorted(content.items()))
+        written[serial] = new_state(*objects, serial=serial)
+        backend.write(written[serial], serial - 1 or None, held)
+    held.release()
+    kept = [version.serial for version in backend.versions()]
+    assert kept == sorted(written)[-keep - 1 :]
+    for serial in kept:
+        assert plain(backend.read_version(serial)) == plain(written[serial])
+    backend.close()
+
+
 def test_everything_can_be_read_with_sql(backend, lock, new_state, new_object, sql):
     network = new_object("aws_vpc.main", attributes={"id": "vpc-1", "tags": {"ü": "𝄞"}})
     backend.write(new_state(network, outputs={"id": OutputState("vpc-1", "string")}), None, lock)
@@ -450,6 +477,18 @@ def test_several_who_come_first_make_the_tables_once(postgres_place):
     assert len(backends[0].runs()) == 6
 
 
+def test_what_makes_tables_is_not_loaded_where_they_are_there(postgres_place, postgres_settings):
+    postgres_place().read()
+    program = (
+        "import json, sys; from iacengine.state.backends.catalog import open_backend;"
+        "from iacengine.state.backends.settings import BackendSettings;"
+        "assert open_backend(BackendSettings('postgres', json.loads(sys.argv[1]))).read() is None;"
+        "print(*sorted({'alembic', 'mako', 'sqlalchemy.orm', 'boto3', 'pydantic'} & {*sys.modules}))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(postgres_settings)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == []
+
+
 def test_tables_of_a_newer_program_are_refused(postgres_place, sql):
     postgres_place().read()
     sql("UPDATE iac_revision SET version_num = '9999'")
@@ -491,8 +530,8 @@ def test_a_user_without_rights_is_told_what_is_missing(postgres_server, postgres
 
 
 def test_settings_are_those_of_terraform_and_ours(postgres_settings):
-    settings = BackendSettings("pg", {**postgres_settings, "skip_index_creation": True, "versions": 3, "lease": 5})
-    described = open_backend(settings).describe()
+    block = BackendSettings("pg", {**postgres_settings, "skip_index_creation": True, "versions": 3, "lease": 5})
+    described = open_backend(block).describe()
     assert postgres_settings["schema_name"] in described
     assert postgres_settings["stack"] in described
 

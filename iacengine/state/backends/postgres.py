@@ -17,13 +17,13 @@ All table names begin with `iac_`, so that Terraform's own may lie in the same s
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import orjson
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -76,7 +76,7 @@ def open_backend(settings: BackendSettings) -> PostgresBackend:
     stack = settings.text("stack", default="default") or ""
     for name, value in (("schema_name", schema), ("stack", stack)):
         longest = 63 if name == "schema_name" else 255
-        if not value or "\0" in value or len(value.encode("utf-8", "replace")) > longest:
+        if not value or "\0" in value or len(value.encode("utf-8", "backslashreplace")) > longest:
             raise settings.wrong(
                 name, f'The setting "{name}" must be a name of 1 to {longest} bytes.', "Give it another name."
             )
@@ -255,7 +255,7 @@ class PostgresBackend:
             found: list[RunRecord] = []
             for body in connection.execute(asked).scalars():
                 try:
-                    found.append(run_record_from_json(orjson.loads(body)))
+                    found.append(run_record_from_json(json.loads(body)))
                 except (KeyError, TypeError, ValueError):  # changed by hand, or of another version: no reason to fail
                     continue
             return found

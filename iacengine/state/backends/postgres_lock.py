@@ -7,13 +7,13 @@ for himself (`FOR UPDATE`), so that he waits for writes that have begun, and non
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, func, select, update
 
 from iacengine.foundation.database import Database
@@ -177,7 +177,7 @@ def _holder(row: Row[Any]) -> LockInfo | None:
     if row.lock_id is None or not row.valid:
         return None
     try:
-        return replace(lock_info_from_json(orjson.loads(row.holder)), expires=_text(row.expires))
+        return replace(lock_info_from_json(json.loads(row.holder)), expires=_text(row.expires))
     except (KeyError, TypeError, ValueError, DiagnosticsError):  # changed by hand: the lock counts all the same
         return LockInfo(row.lock_id, "?", "?", "?", 0, "", row.fencing_token, _text(row.expires))
 
