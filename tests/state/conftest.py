@@ -21,9 +21,8 @@ from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, KeyFileSettings
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
 from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
-from iacengine.testing.services import aws
 from iacengine.testing.services.postgres import PostgresServer
-from iacengine.testing.services.s3 import Request, S3Proxy
+from iacengine.testing.services.s3 import S3Proxy
 from iacengine.testing.services.state_server import StateServer
 
 PROVIDER = 'provider["registry.terraform.io/hashicorp/aws"]'
@@ -60,7 +59,9 @@ def _full_state() -> State:
     pending = PendingRollback(
         "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,), True
     )
-    return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending, moved_to="ü")
+    return _state(
+        *objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending, moved_to="ü"
+    )
 
 
 @pytest.fixture
@@ -132,15 +133,6 @@ def local_place(tmp_path: Path) -> Callable[..., Backend]:
     return lambda **values: open_backend(BackendSettings("local", {"path": path, **values}))
 
 
-@pytest.fixture(scope="session")
-def state_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateServer]:
-    """A server of states over HTTP, for tests that do it no harm."""
-    pytest.importorskip("httpx2", reason="the extra http is not installed")
-    server = StateServer(tmp_path_factory.mktemp("states"))
-    yield server
-    server.stop()
-
-
 @pytest.fixture
 def http_place(state_server: StateServer, tmp_path: Path) -> Iterator[Callable[..., Backend]]:
     made: list[Backend] = []
@@ -153,22 +145,6 @@ def http_place(state_server: StateServer, tmp_path: Path) -> Iterator[Callable[.
     yield make
     for backend in made:
         backend.close()
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Proxy]:
-    """moto's S3 behind a proxy, with the bucket `states`."""
-    pytest.importorskip("moto", reason="the S3 server of the tests is moto's")
-    pytest.importorskip("botocore")
-    directory = tmp_path_factory.mktemp("s3")
-    sandbox, _ = aws.start(directory, aws.free_port())
-    proxy = S3Proxy(sandbox.port)
-    try:
-        assert proxy.pass_on(Request("PUT", "/states", {}, b"")).status == 200
-        yield proxy
-    finally:
-        proxy.close()
-        aws.stop(directory)
 
 
 @pytest.fixture
