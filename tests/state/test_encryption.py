@@ -251,7 +251,12 @@ def test_a_wholly_sealed_state_that_was_changed_is_refused(forge, new_keyring, s
     damage(open_state, forge(sealed), new_keyring("full"), "s")
 
 
-def test_values_of_a_state_without_its_header_are_refused_by_the_invariants(new_keyring, secret_state):
+@pytest.mark.parametrize("mode", MODES)
+def test_the_sign_of_a_state_that_was_moved_is_for_everybody(mode, new_keyring, new_state):
+    assert seal_state(new_state(moved_to="elsewhere"), new_keyring(mode)).moved_to == "elsewhere"
+
+
+def test_values_of_a_state_whose_header_claims_another_mode_are_refused(new_keyring, secret_state):
     sealed = seal_state(secret_state, new_keyring())
     found = damage(open_state, replace(sealed, encryption={**sealed.encryption, "mode": "full"}), new_keyring(), "s")
     assert "tampered" in found.summary

@@ -30,6 +30,8 @@ _KIND_NAMES: Final = {
     "command": "a key from a command",
 }
 
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
 Header = Mapping[str, Any]
 
 
@@ -53,7 +55,7 @@ def from_text(text: Any) -> bytes:
 
 def place(*parts: Any) -> bytes:
     """What is authenticated with something sealed: where it belongs. No two lists of parts give the same bytes."""
-    return json.dumps(parts, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return _ENCODE(parts).encode("ascii")
 
 
 def identity(header: Header) -> bytes:

@@ -32,7 +32,12 @@ def value_sealer(key: DataKey) -> ValueSealer:
 
 
 def seal_state(state: State, keyring: Keyring) -> State:
-    """The state as it is to be written. Raises DiagnosticsError when the key is not to be had."""
+    """The state as it is to be written. Raises DiagnosticsError when the key is not to be had.
+
+    The sign that a state leaves where it was moved away from holds nothing, and is there for those without the key.
+    """
+    if state.moved_to and state.is_empty:
+        return replace(state, encryption=None, sealed=None)
     key = keyring.data_key(state.lineage)
     header = key.header_for(keyring.mode)
     if keyring.mode == "full":

@@ -30,6 +30,7 @@ SEALED = "iacengine:sealed"
 PRIVATE = b"iacengine-sealed\0"
 ALSO: Path = ("iacengine:also",)
 _BLOCK = 32
+_PLAIN = frozenset({int, float, bool, type(None)})
 _LEAST_PART = 6  # characters: a shorter text is looked for as a whole, not inside of others
 _DYNAMIC = frozenset({"value", "type"})
 
@@ -254,16 +255,25 @@ def _collect(value: Any, texts: set[str]) -> None:
 def _find(
     value: Any, path: Path, places: frozenset[Path], whole: set[str], parts: list[str], found: list[Path]
 ) -> None:
-    if value.__class__ is str:
-        if (value in whole or any(part in value for part in parts)) and path not in places:
-            found.append(path)
-    elif isinstance(value, Mapping):
+    kind = value.__class__
+    if kind is str:
+        if value in whole:
+            if path not in places:
+                found.append(path)
+            return
+        for part in parts:
+            if part in value and path not in places:
+                found.append(path)
+                return
+    elif kind is dict or isinstance(value, Mapping):
         if path not in places:
             for name, child in value.items():
-                _find(child, (*path, name), places, whole, parts, found)
+                if child.__class__ not in _PLAIN:
+                    _find(child, (*path, name), places, whole, parts, found)
     elif isinstance(value, list | tuple) and path not in places:
         for index, child in enumerate(value):
-            _find(child, (*path, index), places, whole, parts, found)
+            if child.__class__ not in _PLAIN:
+                _find(child, (*path, index), places, whole, parts, found)
 
 
 def _changed(value: Any, path: Path, depth: int, change: Callable[[Path, Any], Any]) -> Any:
