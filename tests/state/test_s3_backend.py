@@ -7,6 +7,7 @@ somebody else breaks the lock, takes it, writes a state of his own and clears th
 from __future__ import annotations
 
 import itertools
+import random
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.state.backends import catalog
 from iacengine.state.backends.settings import BackendSettings
-from iacengine.state.journal_entries import Changed, Closed
+from iacengine.state.journal_entries import Changed, Closed, Opened
 from iacengine.state.lock import LockHeldError, LockLostError, lock_claim
 from iacengine.state.run_record import RunRecord
 from iacengine.testing.services.s3 import DROPPED, Answer, Request, s3_error
@@ -417,6 +418,65 @@ def test_a_run_survives_that_every_request_fails_once(
     names = objects()
     assert not [name for name in names if name.startswith(".journal/")]
     assert len([name for name in names if name.startswith(".versions/")]) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_acknowledged_counts_once_whatever_the_network_does_and_whoever_takes_over(
+    seed, new_client, s3_proxy, new_state, new_object
+):
+    """Clients on a bad network whose clocks run so fast that they take the lock from each other while it is in use."""
+    chance = random.Random(seed)
+    new_client().lock(lock_claim("begin"), 0).release()
+
+    def bad(request, answer):
+        dice = chance.random()
+        if answer is None:
+            return DROPPED if dice < 0.1 else s3_error(503, "SlowDown") if dice < 0.2 else None
+        return DROPPED if dice < 0.15 else None
+
+    appended, written, lost = [], [], []
+
+    def work(worker):
+        backend = new_client()
+        for turn in range(3):
+            name = f"w{worker}_{turn}"
+            lock = backend.lock(lock_claim(name), 1e6)
+            try:
+                for index in range(4):
+                    made = new_object(f"a.{name}[{index}]", attributes={"text": "x" * SEGMENT_BYTES * (index % 2)})
+                    opening = Opened(name, "lineage-1", 0, lock.info.fencing_token, "iac apply", "2026-01-01T00:00:00Z")
+                    backend.append([*([opening] if index == 0 else []), Changed({made.key: made})], lock)
+                    appended.append(str(made.address))
+                state = backend.read()
+                made = new_object(f"a.{name}")
+                serial = None if state is None else state.serial
+                known = () if state is None else state.objects.values()
+                backend.write(new_state(*known, made, serial=(serial or 0) + 1), serial, lock)
+                written.append(str(made.address))
+            except DiagnosticsError as problem:
+                lost.append(problem)
+            lock.release()
+
+    s3_proxy.fault = bad
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    s3_proxy.fault = None
+    reader = new_client()
+    found = [
+        str(address) for entry in reader.read_journal() if isinstance(entry, Changed) for address, _ in entry.changes
+    ]
+    assert len(found) == len(set(found))
+    assert set(appended) <= set(found)
+    for name in {address.partition("[")[0] for address in appended}:
+        mine = [address for address in found if address.startswith(f"{name}[")]
+        assert mine == sorted(mine)
+    state = reader.read()
+    assert set(written) <= {str(object_.address) for object_ in state.objects.values()}
+    assert state.serial == len(state.objects)
+    assert len(appended) + len(lost) > 9
 
 
 def test_a_lock_whose_answers_are_all_lost_is_had_by_asking_again_with_its_id(new_client, s3_proxy):
