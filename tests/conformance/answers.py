@@ -163,12 +163,12 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Without what is chance: keys of deposed objects, times; and without texts of diagnostics, which are our own."""
+    """Without what is chance (keys of deposed objects, times) and what is our own (texts of diagnostics, and more)."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if not isinstance(value, dict):
         return value
-    kept = {name: _plain(item) for name, item in value.items() if name not in ("timestamp", "remedy")}
+    kept = {name: _plain(item) for name, item in value.items() if name not in ("timestamp", "remedy", "iacengine")}
     for name in ("deposed", "deposed_key"):
         if isinstance(kept.get(name), str):
             kept[name] = "<deposed>"

@@ -22,6 +22,7 @@ from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
 from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode, Reason
 from iacengine.plan.prior import stored_value
+from iacengine.plan.reversibility import reversibility
 from iacengine.schema import Path
 from iacengine.schema.values import encode_type
 from iacengine.state.model import OutputState, ResourceObject, State
@@ -65,7 +66,22 @@ def _plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas) 
     document["applyable"] = plan.applyable
     document["complete"] = not plan.targets and not plan.excludes
     document["errored"] = any(diagnostic.is_error for diagnostic in plan.diagnostics)
+    document["iacengine"] = {"on_failure": plan.on_failure, "steps": _steps(plan)}
     return document
+
+
+def _steps(plan: Plan) -> list[dict[str, Any]]:
+    """What Terraform's format has no word for: each side effect, and whether it is undone when a later one fails."""
+    steps: list[dict[str, Any]] = []
+    for step in plan.steps:
+        if step.operation is None:
+            continue
+        change = plan.changes[step.change]
+        entry = {"address": str(change.address), "operation": step.operation.value}
+        if change.deposed:
+            entry["deposed"] = change.deposed
+        steps.append(entry | {"reversibility": reversibility(step, change).value})
+    return steps
 
 
 def _variables(plan: Plan) -> dict[str, Any]:

@@ -6,7 +6,7 @@ needed, and the attributes that differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Final
 
@@ -19,6 +19,7 @@ from iacengine.cli.views.value_text import SENSITIVE_TEXT, entries_of, key_name
 from iacengine.foundation.garbage import collection_paused
 from iacengine.lang.values import Value, is_null, sensitive, unmark, unmark_deep
 from iacengine.plan.model import Action, Change, OutputChange, Plan, PlanMode
+from iacengine.plan.reversibility import Reversibility, worst_by_change
 
 _STYLES: Final = {
     Action.NO_OP: "",
@@ -40,6 +41,9 @@ _LEGEND: Final = {
     Action.FORGET: "forget, without destroying",
 }
 _BODY = "      "
+_FINAL: Final = "comes last, when all else has succeeded, and is not undone"
+_UNKEPT: Final = "if the apply fails later, this is changed back but for what is write-only"
+_MADE_AGAIN: Final = "if the apply fails later, the old object is made again under a new id"
 
 
 def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False) -> Segments:
@@ -53,7 +57,7 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
             _drift(out, drift, width, show_sensitive)
         if changes:
             _legend(out, changes, width)
-            _changes(out, changes, width, show_sensitive)
+            _changes(out, changes, width, show_sensitive, _losses(plan))
         if outputs:
             _outputs(out, outputs, width, show_sensitive, separate=bool(changes))
     _conclusion(out, plan, has_changes=bool(changes), has_outputs=bool(outputs), has_drift=bool(drift))
@@ -101,7 +105,26 @@ def _legend(out: Segments, changes: list[Change], width: int) -> None:
     out.append(("\n\n", ""))
 
 
-def _changes(out: Segments, changes: Iterable[Change], width: int, show_sensitive: bool) -> None:
+def _losses(plan: Plan) -> Mapping[int, str]:
+    """What is to be said of changes that cannot simply be undone, by the identity of the change.
+
+    Nothing where a failure undoes nothing, or where all is deleted: then nothing comes before what is final.
+    """
+    if plan.on_failure != "rollback" or all(step.commits or step.operation is None for step in plan.steps):
+        return {}
+    said: dict[int, str] = {}
+    for index, kind in worst_by_change(plan).items():
+        change = plan.changes[index]
+        if kind is Reversibility.IRREVERSIBLE:
+            said[id(change)] = _FINAL
+        else:
+            said[id(change)] = _UNKEPT if change.action is Action.UPDATE else _MADE_AGAIN
+    return said
+
+
+def _changes(
+    out: Segments, changes: Iterable[Change], width: int, show_sensitive: bool, losses: Mapping[int, str]
+) -> None:
     ordered = sorted(changes, key=lambda change: (change.address.sort_key, change.deposed))
     for module, group in groupby(ordered, key=lambda change: change.address.module):
         if module.steps:
@@ -109,7 +132,7 @@ def _changes(out: Segments, changes: Iterable[Change], width: int, show_sensitiv
         else:
             members = list(group)
         for change in members:
-            _change(out, change, width, show_sensitive)
+            _change(out, change, width, show_sensitive, losses.get(id(change)))
 
 
 def _module(out: Segments, module: ModuleInstance, members: list[Change]) -> None:
@@ -118,13 +141,15 @@ def _module(out: Segments, module: ModuleInstance, members: list[Change]) -> Non
     out.append((f" ({len(members)} {noun})\n\n", DIM))
 
 
-def _change(out: Segments, change: Change, width: int, show_sensitive: bool) -> None:
+def _change(out: Segments, change: Change, width: int, show_sensitive: bool, loss: str | None) -> None:
     marker, style = MARKERS[change.action], _STYLES[change.action]
     out.append((f"{marker:>3} " if marker else "    ", style))
     out.append((str(change.address), BOLD))
     out.append((f"{headline(change)}\n", ""))
     for sentence in cause(change):
         out.append((f"{_BODY}# {sentence}\n", DIM))
+    if loss is not None:
+        out.append((f"{_BODY}# {loss}\n", DIM))
     _body(out, change, width, show_sensitive)
     out.append(("\n", ""))
 
