@@ -18,7 +18,7 @@ class StateMovedError(DiagnosticsError):
                 "The state was moved",
                 f"{where} held the state once; it was moved to {moved_to}. Nothing is planned or written here, since "
                 "that would start from nothing.",
-                remedy="Put the backend block of that place into the stack file. To move the state back here, run "
-                "`iac state migrate --from` with that block.",
+                remedy="Put the backend block of that place into the stack file. Or move the state back here with "
+                "`iac state migrate`; --from names that place where it is not known in this folder.",
             )
         )

@@ -71,12 +71,14 @@ class Placement:
         """The place that was used before, if it is another one than `backend`, that of the settings."""
         known = self._remembered()
         if known is None:
-            if self.is_default or not os.path.lexists(os.path.join(self.settings.directory, self.default)):  # noqa: PTH118
-                return None
-            return self._default_settings()
+            return self._default_settings() if not self.is_default and self._has_default() else None
         if (known["type"], known["place"]) == (self.settings.type, self.identity(backend)):
             return None
         return BackendSettings(known["type"], known["settings"], self.settings.directory, self.settings.environment)
+
+    def _has_default(self) -> bool:
+        path = os.path.join(self.settings.directory, self.default)  # noqa: PTH118 - text in, text out
+        return os.path.lexists(path) or os.path.lexists(f"{path}.journal")
 
     def _remembered(self) -> dict[str, Any] | None:
         try:
@@ -90,9 +92,17 @@ class Placement:
         return {"place": "", **found} if found is not None and fits else None
 
     def require_unmoved(self, backend: Backend) -> None:
-        """Raise DiagnosticsError when this place is empty and the one that was used before holds the state."""
+        """Raise DiagnosticsError when this place is empty and the one that was used before holds the state.
+
+        Nothing is asked of a server as long as the place is the one that was used before.
+        """
         before = self.previous(backend)
-        if before is None or backend.read() is not None or backend.read_journal():
+        if before is None:
+            return
+        there = backend.read()
+        if there is not None and there.moved_to:
+            raise StateMovedError(backend.describe(), there.moved_to)
+        if there is not None or backend.read_journal():
             return
         try:
             source = self.opened(before)
