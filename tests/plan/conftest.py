@@ -84,6 +84,7 @@ def _order(
     stored: Mapping[str, Iterable[str]] | None = None,
     late: Iterable[str] = (),
     deposed: Iterable[str] = (),
+    commit_last: bool = False,
 ) -> Ordered:
     late = set(late)
     stored = {name: needs for name, needs in blocks.items() if name in actions} if stored is None else stored
@@ -109,7 +110,9 @@ def _order(
         old = ResourceObject(address, PROVIDER, {"id": f"old {name}"}, deposed="0badcafe")
         objects[old.key] = old
         changes.append(Change(address, PROVIDER, Action.DELETE, {}, None, prior=old, deposed="0badcafe"))
-    steps = order_steps(build_graph(configuration), tuple(changes), State("lineage", 1, objects))
+    steps = order_steps(
+        build_graph(configuration), tuple(changes), State("lineage", 1, objects), commit_last=commit_last
+    )
     return Ordered(steps, tuple(changes))
 
 
