@@ -114,6 +114,14 @@ def test_a_data_key_belongs_to_its_lineage():
     refused(keyring(MINE, MINE=PASSPHRASE).open, header, "lineage-2", "s")
 
 
+def test_a_missing_library_is_told(monkeypatch, key_file):
+    made = keyring(KeyFileSettings(str(key_file))).data_key(LINEAGE).header_for("values")
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    for key in (MINE, KeyFileSettings(str(key_file))):
+        assert "iacengine[crypto]" in refused(keyring(key, MINE=PASSPHRASE).data_key, LINEAGE).remedy
+    assert "iacengine[crypto]" in refused(keyring(KeyFileSettings(str(key_file))).open, made, LINEAGE, "s").remedy
+
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 

@@ -149,8 +149,8 @@ class SealedBackend:
     def record_run(self, record: RunRecord) -> None:
         self.inner.record_run(record)
 
-    def runs(self) -> Sequence[RunRecord]:
-        return self.inner.runs()
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
+        return self.inner.runs(limit)
 
     def close(self) -> None:
         self.inner.close()

@@ -93,15 +93,14 @@ def _wrapped(header: dict[str, Any], wrapping_key: bytes, lineage: str) -> tuple
 
 
 def _unwrapped(header: Header, wrapping_key: bytes, lineage: str) -> bytes | None:
-    from cryptography.exceptions import InvalidTag  # lazy: as in `aes_gcm`, which says when it is not installed
+    cipher = aes_gcm(wrapping_key)
+    from cryptography.exceptions import InvalidTag  # lazy: loaded with the cipher
 
     sealed = from_text(header["data_key"])
     if len(sealed) != NONCE_BYTES + KEY_BYTES + TAG_BYTES:
         raise ForgedError
     try:
-        data_key: bytes = aes_gcm(wrapping_key).decrypt(
-            sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], binding(header, lineage)
-        )
+        data_key: bytes = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], binding(header, lineage))
     except InvalidTag:
         return None
     return data_key
