@@ -44,12 +44,14 @@ from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, encryption_settings
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import OutputState, State
+from iacengine.state.moved import StateMovedError
 from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
 if TYPE_CHECKING:
     from iacengine.apply.outcome import Outcome
+    from iacengine.apply.record import RunRecorder
     from iacengine.apply.settlement import Ground
     from iacengine.graph.build import ConfigGraph
     from iacengine.state.encryption.keyring import Keyring
@@ -250,11 +252,13 @@ class Session:
     """One hold of the state: its lock (None: not locked) and the providers of the run, from plan to apply.
 
     `applies`: real things may be changed under it, so that a failed run is undone before anything is planned.
+    `recorder` keeps the record of the run; there is one when there is a lock.
     """
 
     lock: StateLock | None
     providers: Providers
     applies: bool = False
+    recorder: RunRecorder | None = None
 
 
 @contextmanager
@@ -266,17 +270,33 @@ def session(
     lock: bool = True,
     lock_timeout: float = 0.0,
     applies: bool = True,
+    run: str = "",
+    warn: Callable[[Diagnostic], None] = lambda _: None,
 ) -> Iterator[Session]:
-    """Take the lock, and release it and the providers in the end. Raises LockHeldError when somebody else has it."""
+    """Take the lock, and release it and the providers in the end. Raises LockHeldError when somebody else has it.
+
+    A session that `applies` is recorded from start to end, another one only when it has something to settle. `run` is
+    the id of the record ("": one is made up); `warn` is told when the record cannot be written.
+    """
     require_unmoved(engine)
     held = engine.backend.lock(lock_claim(command), lock_timeout) if lock else None
-    if held is not None and engine.placement is not None:
-        engine.placement.remember(_inner(engine.backend))
-    providers = _providers(engine, parallelism)
     try:
-        yield Session(held, providers, applies)
+        if held is not None and engine.placement is not None:
+            engine.placement.remember(_inner(engine.backend))
+        providers = _providers(engine, parallelism)
+        try:
+            if held is None:
+                yield Session(None, providers, applies)
+                return
+            from iacengine.apply.record import RunRecorder, recording  # lazy: verbs that only read need none of it
+
+            with recording(RunRecorder(engine.backend, held.info, command, warn, run=run)) as recorder:
+                if applies:
+                    recorder.start()
+                yield Session(held, providers, applies, recorder)
+        finally:
+            providers.close()
     finally:
-        providers.close()
         if held is not None:
             held.release()
 
@@ -324,7 +344,7 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         parallelism=options.parallelism,
         allow_deferral=options.allow_deferral,
     )
-    stored = _settled_state(engine, values, held.lock, listener, options.parallelism, undo=held.applies)
+    stored = _settled_state(engine, values, held, listener, options.parallelism, undo=held.applies)
     made = make_plan(
         engine.configuration,
         stored,
@@ -337,6 +357,8 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         listener,
     )
     declared = engine.configuration.root.variables
+    if held.recorder is not None:
+        held.recorder.planned(made)
     return replace(
         made,
         diagnostics=tuple(dict.fromkeys((*findings.all, *made.diagnostics))),
@@ -353,16 +375,17 @@ def apply(
     listener: Listener = ignore,
     command: str = "iac apply",
     held: Session | None = None,
+    run: str = "",
+    warn: Callable[[Diagnostic], None] = lambda _: None,
 ) -> Outcome:
-    """Apply a plan, under the lock that is held, or one of its own.
+    """Apply a plan, under the lock that is held, or one of its own (then `run` and `warn` are as in `session`).
 
     Raises when the plan is stale; failures of steps are in the outcome.
     """
     if held is not None and held.lock is not None:
-        return _apply(engine, plan, parallelism, listener, command, held.lock, held.providers)
-    with session(engine, command, parallelism=parallelism, lock_timeout=lock_timeout) as own:
-        assert own.lock is not None, "a session of our own is locked"
-        return _apply(engine, plan, parallelism, listener, command, own.lock, own.providers)
+        return _apply(engine, plan, parallelism, listener, command, held)
+    with session(engine, command, parallelism=parallelism, lock_timeout=lock_timeout, run=run, warn=warn) as own:
+        return _apply(engine, plan, parallelism, listener, command, own)
 
 
 def _apply(
@@ -371,25 +394,41 @@ def _apply(
     parallelism: int,
     listener: Listener,
     command: str,
-    lock: StateLock,
-    providers: Providers,
+    held: Session,
 ) -> Outcome:
     from iacengine.apply.run import apply_plan, refuse_stale  # lazy: planning needs none of it
+    from iacengine.plan.digest import plan_digest
 
+    lock, recorder, providers = held.lock, held.recorder, held.providers
+    assert lock is not None, "what applies is locked"
+    assert recorder is not None, "what is locked is recorded"
     if engine.backend.read_journal():
-        refuse_stale(plan, _settled_state(engine, plan.variables, lock, listener, parallelism))
+        refuse_stale(plan, _settled_state(engine, plan.variables, held, listener, parallelism))
+    recorder.begins(plan, plan_digest(plan))
+    listener = recorder.listening(listener)
     functions = _functions(plan.timestamp)
     outcome: Outcome | None = None
     while True:
         wave = apply_plan(
-            plan, engine.backend, lock, providers, functions, source_address, parallelism, listener, command=command
+            plan,
+            engine.backend,
+            lock,
+            providers,
+            functions,
+            source_address,
+            parallelism,
+            listener,
+            command=command,
+            run=recorder.id,
         )
         outcome = wave if outcome is None else outcome.followed_by(wave)
-        if not wave.ok:
-            return _undone(engine, plan, outcome, lock, listener, parallelism)
-        if not plan.deferred:
-            return outcome
+        if not wave.ok or not plan.deferred:
+            break
         plan = _next_wave(plan, wave.state, providers, parallelism, listener)
+    if not outcome.ok:
+        outcome = _undone(engine, plan, outcome, lock, listener, parallelism)
+    recorder.ended(outcome)
+    return outcome
 
 
 def _undone(
@@ -517,21 +556,30 @@ def evaluate_outputs(state: State) -> dict[str, Value]:
 def _settled_state(
     engine: Engine,
     variables: Mapping[str, Value],
-    lock: StateLock | None,
+    held: Session,
     listener: Listener,
     parallelism: int = DEFAULT_PARALLELISM,
     *,
     undo: bool = False,
 ) -> State | None:
     """The stored state, after what an interrupted run left is settled and written; without a lock only in memory."""
-    if lock is None:
+    lock, recorder = held.lock, held.recorder
+    if lock is None or recorder is None:
         return read_state(engine)
     stored = engine.backend.read()
-    if not engine.backend.read_journal() and (stored is None or stored.pending_rollback is None):
+    recorder.stands_on(stored.serial if stored is not None else None)
+    interrupted = bool(engine.backend.read_journal())
+    if not interrupted and (stored is None or stored.pending_rollback is None):
         return stored
     from iacengine.apply.settlement import settled_state  # lazy: only after a run that did not end well
 
-    return settled_state(_ground(engine, variables, lock, listener, parallelism), undo=undo)
+    if interrupted or undo:
+        recorder.start()
+    ground = _ground(engine, variables, lock, recorder.listening(listener), parallelism)
+    settled = settled_state(ground, undo=undo)
+    pending = settled is not None and settled.pending_rollback is not None
+    recorder.recovered(settled.serial if settled is not None else None, pending=pending)
+    return settled
 
 
 def _ground(
@@ -570,7 +618,7 @@ def recover(
     """
     assert held.lock is not None, "recovery needs the lock"
     values = root_variables(engine, variables, Findings())
-    stored = _settled_state(engine, values, held.lock, listener, parallelism, undo=action == "undo" and not skip)
+    stored = _settled_state(engine, values, held, listener, parallelism, undo=action == "undo" and not skip)
     pending = stored.pending_rollback if stored is not None else None
     if stored is None or pending is None or (action == "undo" and not skip):
         return stored
@@ -578,9 +626,12 @@ def recover(
     left = None if action == "keep" else replace(pending, skipped=skipped, paused=False)
     stored = replace(stored, serial=stored.serial + 1, pending_rollback=left)
     engine.backend.write(stored, stored.serial - 1, held.lock)
+    if held.recorder is not None:
+        held.recorder.did("", "keep" if left is None else "retry")
+        held.recorder.recovered(stored.serial, pending=left is not None)
     if left is None:
         return stored
-    return _settled_state(engine, values, held.lock, listener, parallelism, undo=True)
+    return _settled_state(engine, values, held, listener, parallelism, undo=True)
 
 
 def plan_rollback(
@@ -596,13 +647,16 @@ def plan_rollback(
 
     assert held.lock is not None, "the way back is planned under the lock"
     values = root_variables(engine, variables, Findings())
-    stored = _settled_state(engine, values, held.lock, listener, options.parallelism, undo=True)
+    stored = _settled_state(engine, values, held, listener, options.parallelism, undo=True)
     if stored is None:
         raise failure(
             "No state", f"{engine.backend.describe()}: there is no state, so there is no version to return to."
         )
     ground = _ground(engine, values, held.lock, listener, options.parallelism)
-    return plan_return(ground, stored, serial, on_failure=_on_failure(engine, options), refresh=options.refresh)
+    made = plan_return(ground, stored, serial, on_failure=_on_failure(engine, options), refresh=options.refresh)
+    if held.recorder is not None:
+        held.recorder.planned(made)
+    return made
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -697,6 +751,8 @@ def _read_outputs(path: str) -> Mapping[str, OutputState] | None:
         raise failure("State file cannot be read", f"{path}: {problem.strerror}.") from None
     if b'"iacengine-state"' in data[:400]:
         state = decode_state(data, path)
+        if state.moved_to:
+            raise StateMovedError(path, state.moved_to)
         if state.encryption is not None:
             from iacengine.state.encryption.keyring import shared_keyring  # lazy: most states are not encrypted
             from iacengine.state.encryption.states import open_state

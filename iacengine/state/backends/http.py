@@ -64,6 +64,7 @@ def open_backend(settings: BackendSettings) -> HttpBackend:
         raise settings.wrong("retry_wait_max", "retry_wait_max is less than retry_wait_min.", "Make it at least that.")
     retries = int(settings.number("retry_max", backoff.retries))
     patience = max(backoff.patience, 2 * wait_max)
+    lease = settings.number("lease", LEASE_SECONDS, least=0.1)
     client = HttpSettings(
         user=texts["username"] if texts["username"] is not None else user,
         password=texts["password"] if texts["password"] is not None else password,
@@ -71,9 +72,9 @@ def open_backend(settings: BackendSettings) -> HttpBackend:
         ca_certificates=texts["client_ca_certificate_pem"],
         client_certificate=texts["client_certificate_pem"],
         client_key=texts["client_private_key_pem"],
+        circuit_rest=lease / 12,  # a server that comes back is found in time to renew the lease
     )
     versions = int(settings.number("versions", VERSIONS_KEPT))
-    lease = settings.number("lease", LEASE_SECONDS, least=0.1)
     return HttpBackend(
         lambda: HttpPlace(
             address=address,
@@ -178,8 +179,8 @@ class HttpBackend:
     def record_run(self, record: RunRecord) -> None:
         self._backend.record_run(record)
 
-    def runs(self) -> Sequence[RunRecord]:
-        return self._backend.runs()
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
+        return self._backend.runs(limit)
 
     def close(self) -> None:
         if self._place is not None:
