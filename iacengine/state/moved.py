@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.foundation.diagnostics import DiagnosticsError, error, failure
 
 COMMAND = "iac state migrate"
 """What the lock and the journal say while a state is being moved."""
@@ -22,3 +22,13 @@ class StateMovedError(DiagnosticsError):
                 "`iac state migrate`; --from names that place where it is not known in this folder.",
             )
         )
+
+
+def migration_cut_off(time: str) -> DiagnosticsError:
+    """What to raise where a state was being moved to (since `time`), and is not whole yet."""
+    return failure(
+        "A migration was cut off",
+        f"The state was being moved here on {time}, and that did not come to its end. What is here is not whole; the "
+        "place it comes from still has all of it.",
+        remedy="Run `iac state migrate` again: it goes on where it stopped.",
+    )

@@ -9,7 +9,7 @@ from typing import assert_never
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, JournalEntry, Opened, Sealed, Succeeded
 from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject, State
-from iacengine.state.moved import COMMAND
+from iacengine.state.moved import COMMAND, migration_cut_off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,12 +164,7 @@ def _of_another_lineage(opened: Opened) -> Diagnostic:
 
 def _newer(opened: Opened, serial: int | None) -> DiagnosticsError:
     if opened.command == COMMAND:
-        return failure(
-            "A migration was cut off",
-            f"The state was being moved here on {opened.time}, and that did not come to its end. What is here is not "
-            "whole; the place it comes from still has all of it.",
-            remedy="Run `iac state migrate` again: it goes on where it stopped.",
-        )
+        return migration_cut_off(opened.time)
     there = "there is no state" if serial is None else f"the state has serial {serial}"
     return failure(
         "Journal of a newer state",

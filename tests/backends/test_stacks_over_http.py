@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.lock import lock_claim
+from iacengine.testing.services.state_server import Fault
 
 RESOURCES = {"mock_object": {"a": {"name": "a"}, "b": {"count": 3, "name": "b ${count.index}"}}}
 
@@ -27,9 +30,14 @@ def http(server, **more):
     return {"http": {"address": f"{server.url}/stack", "retry_max": 2, "retry_wait_min": 0.01, **more}}
 
 
-def holding(server, **claim):
-    from dataclasses import replace
+def wait_until(running, happened):
+    """Look until something has happened; fail, rather than look for ever, when the command ended before."""
+    while not happened():
+        status = Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        assert status != "Z" or happened(), running.printed()
 
+
+def holding(server, **claim):
     backend = open_backend(BackendSettings("http", {"address": f"{server.url}/stack"}))
     return backend, backend.lock(replace(lock_claim("iac apply"), **claim), 0)
 
@@ -48,8 +56,7 @@ def test_a_stack_keeps_everything_on_the_server(stack, server):
 def test_a_run_that_was_killed_is_recovered_from_anywhere(stack, new_stack, server):
     write(stack, http(server, lease=0.5), latency=0.15)
     running = stack.start("apply", "--auto-approve", "--no-input", "--parallelism=1", "--on-failure=pause")
-    while not stack.cloud():
-        pass
+    wait_until(running, stack.cloud)
     running.kill()
     assert running.wait().code == -signal.SIGKILL
     write(stack, http(server, lease=0.5))
@@ -144,14 +151,38 @@ def test_moving_needs_two_places(stack):
 def test_an_interrupted_run_is_moved_along_and_settled_there(stack, server):
     write(stack, latency=0.15)
     running = stack.start("apply", "--auto-approve", "--no-input", "--parallelism=1", "--on-failure=pause")
-    while len(stack.cloud()) < 2:
-        pass
+    wait_until(running, lambda: len(stack.cloud()) >= 2)
     running.kill()
     running.wait()
     write(stack, http(server))
     assert "settles it" in stack.iac("state", "migrate").out
     stack.apply("--on-failure=pause")
     assert len(stack.cloud()) == len(stack.objects()) == 4
+
+
+def test_a_move_that_was_killed_goes_on(stack, server):
+    write(stack)
+    stack.apply()
+    write(stack, http(server, lease=0.5))
+    server.faults.append(Fault("slow", "POST", "/stack", seconds=60))
+    running = stack.start("state", "migrate")
+    wait_until(running, lambda: ("POST", "/stack") in server.requests)
+    running.kill()
+    assert running.wait().code == -signal.SIGKILL
+    assert "migration was cut off" in stack.iac("plan", "--lock-timeout=30s", code=1).err
+    assert stack.iac("state", "migrate", "--lock-timeout=30s", "--json").document["outcome"] == "moved"
+    assert stack.plan() == {}
+
+
+def test_outputs_are_not_read_from_where_a_state_was_moved_away(stack, new_stack, server):
+    write(stack)
+    stack.apply()
+    write(stack, http(server))
+    stack.iac("state", "migrate")
+    reader = new_stack("reader")
+    config = {"path": str(stack.state_path)}
+    reader.write({"data": {"terraform_remote_state": {"s": {"backend": "local", "config": config}}}})
+    assert "was moved" in reader.iac("plan", code=1).err
 
 
 def test_a_folder_without_a_record_starts_where_the_block_says(stack, new_stack, server):
@@ -227,8 +258,7 @@ def test_a_lock_of_another_host_is_stale_only_by_a_person(stack, server):
 def test_a_local_lock_says_why_it_cannot_be_broken(stack):
     write(stack, latency=0.3)
     running = stack.start("apply", "--auto-approve", "--no-input", "--parallelism=1")
-    while not stack.cloud():
-        pass
+    wait_until(running, stack.cloud)
     assert "iac apply" in stack.iac("lock", "list").out
     assert "still running" in stack.iac("lock", "break", "--yes", code=3).err
     assert "cannot be broken" in stack.iac("lock", "break", "--yes", "--force", code=1).err

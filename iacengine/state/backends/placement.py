@@ -20,7 +20,8 @@ from iacengine.foundation.atomic import make_folders, read_regular_file, write_a
 from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.state.backends.base import Backend
 from iacengine.state.backends.settings import BackendSettings
-from iacengine.state.moved import StateMovedError
+from iacengine.state.journal_entries import Opened
+from iacengine.state.moved import COMMAND, StateMovedError, migration_cut_off
 
 _SECRETS: Final = (
     "password",
@@ -102,7 +103,12 @@ class Placement:
         there = backend.read()
         if there is not None and there.moved_to:
             raise StateMovedError(backend.describe(), there.moved_to)
-        if there is not None or backend.read_journal():
+        journal = backend.read_journal()
+        serial = there.serial if there is not None else 0
+        for entry in journal:
+            if isinstance(entry, Opened) and entry.command == COMMAND and entry.serial > serial:
+                raise migration_cut_off(entry.time)
+        if there is not None or journal:
             return
         try:
             source = self.opened(before)
