@@ -40,17 +40,19 @@ def apply_plan(
     listener: Listener,
     *,
     command: str = "apply",
+    run: str = "",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Outcome:
     """Apply a plan under a lock that is held. Raises DiagnosticsError when the plan is stale; what goes wrong with
-    single steps is in the outcome. The journal is left for the next run only when this one is cut off."""
+    single steps is in the outcome. The journal is left for the next run only when this one is cut off. `run` is the id
+    that the journal has for it ("": one is made up)."""
     stored = backend.read()
     refuse_stale(plan, stored)
     if not _is_needed(plan):
         return Outcome(plan.prior_state, ChangeCounts())
-    run = _Run(plan, backend, lock, providers, functions, source_address, parallelism, listener)
-    run.open(command, clock())
-    return run.execute()
+    applying = _Run(plan, backend, lock, providers, functions, source_address, parallelism, listener)
+    applying.open(command, run, clock())
+    return applying.execute()
 
 
 def refuse_stale(plan: Plan, stored: State | None) -> None:
@@ -117,10 +119,10 @@ class _Run:
     def append(self, entries: list[JournalEntry]) -> None:
         self.backend.append(entries, self.lock)
 
-    def open(self, command: str, now: datetime) -> None:
+    def open(self, command: str, run: str, now: datetime) -> None:
         plan = self.plan
         opened = Opened(
-            os.urandom(8).hex(),
+            run or os.urandom(8).hex(),
             plan.lineage,
             plan.base_serial or 0,
             self.lock.info.fencing_token,
@@ -200,6 +202,7 @@ class _Run:
             tuple(progress.failed),
             tuple(progress.skipped),
             progress.interrupted,
+            renamed=tuple(dict.fromkeys(self.executor.work.renaming.objects)),
         )
 
     # --- outputs and checks ----------------------------------------------------------------------------------------

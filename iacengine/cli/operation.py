@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ from iacengine.cli.variables import variable_sources
 from iacengine.cli.views import phrases
 from iacengine.cli.views.plan_text import plan_segments
 from iacengine.cli.views.segments import CREATE, DELETE, styled
-from iacengine.foundation.diagnostics import DiagnosticsError, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.state.model import OutputState
 
@@ -33,30 +35,43 @@ _PLAN_MARK = b'{"format":"iacengine-plan"'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One run of a verb: what is asked, and where its output goes. `ui` is None when people read it."""
+    """One run of a verb: what is asked, and where its output goes. `ui` is None when people read it.
+
+    `run` is the id that the record of the run, its journal and its events have.
+    """
 
     terminal: Terminal
     request: Request
     ui: UiLines | None
     verb: str
+    run: str
 
     def say(self, text: str = "") -> None:
         """A line for people; nothing when a program reads."""
         if self.ui is None:
             self.terminal.line(text)
 
+    def warn(self, found: Diagnostic) -> None:
+        """A warning that belongs to no plan."""
+        if self.ui is not None:
+            self.ui.diagnostics([found])
+        else:
+            self.terminal.flush()
+            print_diagnostics([found], self.terminal)
+
 
 def run(verb: str, terminal: Terminal, request: Request, body: Callable[[Operation], int]) -> int:
     """Run a verb; with `--json` its errors become lines too. The exit code."""
     require_assignments(request.variables)
+    id_ = os.urandom(8).hex()
     if not request.as_json:
-        return body(Operation(terminal, request, None, verb))
+        return body(Operation(terminal, request, None, verb, id_))
     from iacengine.cli.views.ui_json import UiLines  # lazy: for programs only
 
     ui = UiLines(sys.stdout.write)
     ui.version()
     try:
-        return body(Operation(terminal, request, ui, verb))
+        return body(Operation(terminal, request, ui, verb, id_))
     except DiagnosticsError as error:
         ui.diagnostics(error.diagnostics)
         return exit_code(error)
@@ -136,10 +151,21 @@ def plan_and_apply(operation: Operation) -> int:
     if operation.ui is not None and not request.auto_approve:
         raise _approval_impossible("--json is used")  # before anything is looked up
     stack = open_stack(request)
-    with engine.session(
-        stack, f"iac {operation.verb}", parallelism=request.parallelism, lock_timeout=request.lock_timeout
-    ) as held:
+    with session(operation, stack) as held:
         return _plan_and_apply(operation, stack, held)
+
+
+def session(operation: Operation, stack: engine.Engine) -> AbstractContextManager[engine.Session]:
+    """The hold of the state for a verb that changes something."""
+    request = operation.request
+    return engine.session(
+        stack,
+        f"iac {operation.verb}",
+        parallelism=request.parallelism,
+        lock_timeout=request.lock_timeout,
+        run=operation.run,
+        warn=operation.warn,
+    )
 
 
 def _plan_and_apply(operation: Operation, stack: engine.Engine, held: engine.Session) -> int:
@@ -180,6 +206,8 @@ def carry_out(operation: Operation, stack: engine.Engine, plan: Plan, held: engi
             listener=listener,
             command=f"iac {operation.verb}",
             held=held,
+            run=operation.run,
+            warn=operation.warn,
         )
     return _conclude(operation, outcome, plan.mode, dict(outcome.state.outputs))
 
@@ -241,6 +269,12 @@ def _say_what_is_left(outcome: Outcome) -> None:
 
 def _what_now(outcome: Outcome) -> str:
     if outcome.is_rolled_back:
+        assert outcome.rollback is not None, "it is rolled back"
+        if outcome.rollback.renamed:
+            return (
+                "What had been done is undone. What had been deleted is made again, under a new id: "
+                f"{_some(outcome.rollback.renamed)}."
+            )
         return "What had been done is undone: everything is as it was before."
     if outcome.unsettled:
         return "The journal has all of it; the next `iac apply`, or `iac recover`, finds out what became of them."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iacengine import engine
 from iacengine.cli import exits
 from iacengine.cli.listening import listening
-from iacengine.cli.operation import Operation, approve_and_carry_out, open_stack
+from iacengine.cli.operation import Operation, approve_and_carry_out, open_stack, session
 from iacengine.cli.variables import variable_sources
 from iacengine.plan.events import Event, Recovered, RollbackStarted
 
@@ -16,9 +16,7 @@ def recover(operation: Operation, action: str, skip: tuple[str, ...]) -> int:
     stack = open_stack(request)
     happened: list[Event] = []
     with (
-        engine.session(
-            stack, "iac recover", parallelism=request.parallelism, lock_timeout=request.lock_timeout
-        ) as held,
+        session(operation, stack) as held,
         listening(operation.terminal, operation.ui) as listener,
     ):
 
@@ -67,9 +65,7 @@ def roll_back_to(operation: Operation, serial: int) -> int:
     options = engine.PlanOptions(
         refresh=request.refresh, parallelism=request.parallelism, on_failure=request.on_failure
     )
-    with engine.session(
-        stack, "iac rollback", parallelism=request.parallelism, lock_timeout=request.lock_timeout
-    ) as held:
+    with session(operation, stack) as held:
         with listening(operation.terminal, operation.ui) as listener:
             plan = engine.plan_rollback(stack, serial, options, sources, held, listener)
         return approve_and_carry_out(operation, stack, plan, held)

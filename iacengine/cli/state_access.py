@@ -10,7 +10,9 @@ from pathlib import Path
 
 from iacengine import engine
 from iacengine.addresses import ModuleInstance, ResourceInstance, Target, parse_resource_instance, parse_target
-from iacengine.foundation.diagnostics import DiagnosticsError, failure, near_match
+from iacengine.apply.record import RunRecorder, recording
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, near_match
+from iacengine.foundation.rendering import render
 from iacengine.foundation.version import VERSION
 from iacengine.state.backends.base import StateLock
 from iacengine.state.encryption.backend import SealedBackend
@@ -136,6 +138,8 @@ class StateEdit:
     def __init__(self, stored: State | None) -> None:
         self._stored = stored
         self.result: State | None = None
+        self.done: list[tuple[str, str]] = []
+        """What is done to which address, for the record of the run."""
 
     @property
     def state(self) -> State:
@@ -146,11 +150,21 @@ class StateEdit:
 
     def remove(self, objects: Iterable[ResourceObject]) -> None:
         """Take objects out."""
-        self._put(self.state.with_objects({obj.key: None for obj in objects}))
+        gone = list(objects)
+        self.done += [(str(obj.address), "forget") for obj in gone]
+        self._put(self.state.with_objects({obj.key: None for obj in gone}))
+
+    def protect(self, objects: Iterable[ResourceObject], *, protected: bool) -> None:
+        """Protect objects from being destroyed, or end that; nothing is written when they are (not) all the same."""
+        changing = [obj for obj in objects if obj.protected != protected]
+        self.done += [(str(obj.address), "protect" if protected else "unprotect") for obj in changing]
+        if changing:
+            self._put(self.state.with_objects({obj.key: replace(obj, protected=protected) for obj in changing}))
 
     def move(self, moves: Iterable[tuple[ResourceObject, ResourceObject]]) -> None:
         """Put moved objects in place of what they were; what depends on a block that is wholly gone follows it."""
         moved = list(moves)
+        self.done += [(str(new.address), f"move from {old.address}") for old, new in moved]
         state = self.state.with_objects(dict.fromkeys([old.key for old, _ in moved]))
         state = state.with_objects({new.key: new for _, new in moved})
         left = {str(address.config) for address, _ in state.objects}
@@ -201,6 +215,7 @@ def edit_state(
     backend = stack.backend
     engine.require_unmoved(stack)
     lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
+    recorder = RunRecorder(backend, lock.info, operation, warn_of_record)
     try:
         if backend.read_journal():
             raise failure(
@@ -212,10 +227,21 @@ def edit_state(
         edit = StateEdit(stored)
         yield edit
         if edit.result is not None:
-            write = sealed_backend(stack).write_plain if plain else backend.write
-            write(edit.result, stored.serial if stored is not None else None, lock)
+            recorder.stands_on(stored.serial if stored is not None else None)
+            for address, what in edit.done:
+                recorder.did(address, what)
+            with recording(recorder):
+                recorder.start()
+                write = sealed_backend(stack).write_plain if plain else backend.write
+                write(edit.result, stored.serial if stored is not None else None, lock)
+                recorder.led_to(edit.result.serial)
     finally:
         lock.release()
+
+
+def warn_of_record(found: Diagnostic) -> None:
+    """Tell on standard error that a run could not be recorded."""
+    sys.stderr.write(render(found) + "\n")
 
 
 def read_state_file(path: str) -> State:

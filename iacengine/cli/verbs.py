@@ -23,6 +23,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "recover": "Settle what an interrupted or failed apply left",
         "refresh": "Update the state to match the real objects",
         "rollback": "Go back to an earlier version of the state",
+        "runs": "See who did what to the stack",
         "sandbox": "Run a local stand-in for AWS",
         "schema": "Print the JSON Schema of stack files, for editors",
         "show": "Show the state or a saved plan",

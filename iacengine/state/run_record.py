@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +25,10 @@ class StepRecord:
 class RunRecord:
     """`id` is that of the run in the journal; `started` and `ended` are RFC 3339, UTC (`ended` "": goes on, or died).
 
-    `outcome` is running, complete, failed, interrupted, rolled back, paused or recovered. `serial_before` and
-    `serial_after` are None where there was no state. `plan_digest` is the SHA-256 of the plan, hexadecimal.
+    `outcome` is running, complete, declined (its plan was not approved), failed, interrupted, rolled back, paused (what
+    it had done is neither kept nor undone) or recovered (it only settled what an earlier run had left). `serial_before`
+    and `serial_after` are None where there was no state. `plan_digest` is the SHA-256 of the plan, hexadecimal.
+    `error` is the summary of what ended the run ("" when nothing did). No part holds a sensitive value.
     """
 
     id: str
@@ -41,6 +44,12 @@ class RunRecord:
     plan_digest: str = ""
     on_failure: str = ""
     steps: tuple[StepRecord, ...] = field(default_factory=tuple)
+    error: str = ""
+
+
+def newest(records: Sequence[RunRecord], limit: int | None) -> Sequence[RunRecord]:
+    """The last `limit` of records that stand oldest first; all when it is None."""
+    return records if limit is None else records[max(0, len(records) - limit) :]
 
 
 def run_record_to_json(record: RunRecord) -> dict[str, Any]:
@@ -58,6 +67,7 @@ def run_record_to_json(record: RunRecord) -> dict[str, Any]:
         "serial_after": record.serial_after,
         "plan_digest": record.plan_digest,
         "on_failure": record.on_failure,
+        "error": record.error,
         "steps": [
             {
                 "address": step.address,
@@ -87,6 +97,7 @@ def run_record_from_json(data: Any) -> RunRecord:
         serial_after=None if after is None else int(after),
         plan_digest=str(data["plan_digest"]),
         on_failure=str(data["on_failure"]),
+        error=str(data.get("error", "")),
         steps=tuple(
             StepRecord(
                 str(step["address"]),

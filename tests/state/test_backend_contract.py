@@ -403,6 +403,17 @@ def test_records_of_runs_are_kept_in_order_and_replaced_by_id(backend, new_backe
     assert list(new_backend().runs()) == [ended, second]
 
 
+def test_the_newest_records_of_runs_are_read_alone(backend, new_backend):
+    records = [RunRecord(f"id-{number}", "c", "o", "h", 1, f"2026-01-01T00:00:0{number}Z") for number in range(5)]
+    assert list(backend.runs(1)) == []
+    for record in records:
+        backend.record_run(record)
+        backend.record_run(replace(record, outcome="complete", error="x" * 100_000))
+    ended = [replace(record, outcome="complete", error="x" * 100_000) for record in records]
+    for limit in (1, 2, 5, 9):
+        assert list(new_backend().runs(limit)) == ended[-limit:]
+
+
 def test_breaking_a_lock_that_nobody_holds_is_refused(backend):
     refused(backend.break_lock, "none")
 

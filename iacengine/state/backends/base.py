@@ -109,8 +109,8 @@ class Backend(Protocol):
         """Keep the record of a run, replacing the one with the same id. Needs no lock: records of runs that failed to
         get it are kept too."""
 
-    def runs(self) -> Sequence[RunRecord]:
-        """The records of runs, oldest first."""
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
+        """The records of runs, oldest first: the newest `limit` of them (None: all), at the cost of these alone."""
 
     def close(self) -> None:
         """Close connections. Locks that are held stay held until they are released or run out."""

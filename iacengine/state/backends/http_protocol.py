@@ -50,7 +50,7 @@ from iacengine.state.journal_entries import JournalEntry
 from iacengine.state.lease import Lease
 from iacengine.state.lock import LockHeldError, lock_info_from_json, lock_info_to_json, lock_lost, no_such_lock
 from iacengine.state.model import State
-from iacengine.state.run_record import RunRecord, run_record_from_json, run_record_to_json
+from iacengine.state.run_record import RunRecord, newest, run_record_from_json, run_record_to_json
 from iacengine.state.statefile import decode_state, encode_state
 from iacengine.state.versions import no_such_version
 
@@ -227,10 +227,12 @@ class IacHttp:
         body = orjson.dumps(run_record_to_json(record))
         self._ask("PUT", self._place.below("iac", "runs", record.id), body)
 
-    def runs(self) -> Sequence[RunRecord]:
-        answer = self._ask("GET", self._place.below("iac", "runs"))
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
+        """A server may answer the query `limit`; one that does not know it sends all."""
+        query = {} if limit is None else {"limit": str(limit)}
+        answer = self._ask("GET", self._place.below("iac", "runs", **query))
         try:
-            return tuple(run_record_from_json(one) for one in _json(answer, self._place.where))
+            return newest(tuple(run_record_from_json(one) for one in _json(answer, self._place.where)), limit)
         except (KeyError, TypeError, ValueError):
             raise _senseless(self._place.where) from None
 

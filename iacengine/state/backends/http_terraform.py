@@ -310,9 +310,9 @@ class TerraformHttp:
         except OSError as problem:
             raise disk_failure(problem, "record the run", f"{self._base}.runs") from problem
 
-    def runs(self) -> Sequence[RunRecord]:
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
         try:
-            return read_runs(f"{self._base}.runs")
+            return read_runs(f"{self._base}.runs", limit)
         except OSError as problem:
             raise disk_failure(problem, "read the records of runs", f"{self._base}.runs") from problem
 

@@ -246,9 +246,9 @@ class LocalBackend:
         except OSError as problem:
             raise disk_failure(problem, "record the run", f"{self._named}.runs") from problem
 
-    def runs(self) -> Sequence[RunRecord]:
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
         try:
-            return read_runs(f"{self._path}.runs")
+            return read_runs(f"{self._path}.runs", limit)
         except OSError as problem:
             raise disk_failure(problem, "read the records of runs", f"{self._named}.runs") from problem
 

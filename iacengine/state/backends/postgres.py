@@ -249,16 +249,16 @@ class PostgresBackend:
 
         self._database.transact(work, "record the run")
 
-    def runs(self) -> Sequence[RunRecord]:
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
         def work(connection: Connection, stack: int) -> list[RunRecord]:
-            asked = select(RUN.c.body).where(RUN.c.stack_id == stack).order_by(RUN.c.started, RUN.c.id)
+            asked = select(RUN.c.body).where(RUN.c.stack_id == stack).order_by(RUN.c.started.desc(), RUN.c.id.desc())
             found: list[RunRecord] = []
-            for body in connection.execute(asked).scalars():
+            for body in connection.execute(asked.limit(limit)).scalars():
                 try:
                     found.append(run_record_from_json(json.loads(body)))
                 except (KeyError, TypeError, ValueError):  # changed by hand, or of another version: no reason to fail
                     continue
-            return found
+            return found[::-1]
 
         return self._read(work, [], "read the records of runs")
 

@@ -259,8 +259,8 @@ class S3Backend:
         write_run(self._store, self._runs_folder, record, prune=not self._runs_pruned)
         self._runs_pruned = True
 
-    def runs(self) -> Sequence[RunRecord]:
-        return read_runs(self._store, self._runs_folder)
+    def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
+        return read_runs(self._store, self._runs_folder, limit)
 
     def close(self) -> None:
         self._store.close()

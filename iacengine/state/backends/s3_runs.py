@@ -27,10 +27,11 @@ def _prune(store: S3Store, folder: str) -> None:
     store.delete(keys[: max(0, len(keys) - RUNS_KEPT)], "delete old records of runs")
 
 
-def read_runs(store: S3Store, folder: str) -> list[RunRecord]:
-    """The newest records, oldest first. What makes no sense is left out."""
+def read_runs(store: S3Store, folder: str, limit: int | None = None) -> list[RunRecord]:
+    """The newest records, oldest first; at most `limit`. What makes no sense is left out."""
     doing = "read the records of runs"
-    keys = [key for key, _ in store.list(folder, doing)][-RUNS_KEPT:]
+    keys = [key for key, _ in store.list(folder, doing)]
+    keys = keys[max(0, len(keys) - (RUNS_KEPT if limit is None else min(limit, RUNS_KEPT))) :]
     found: dict[str, RunRecord] = {}
     for data in store.get_all(keys, doing).values():
         try:

@@ -234,8 +234,8 @@ class StateStore:
         append_run(str(self._folder / "runs"), run_record_from_json(orjson.loads(data)), DISK)
         return Reply(200)
 
-    def runs(self) -> list[dict[str, Any]]:
-        return [run_record_to_json(record) for record in read_runs(str(self._folder / "runs"))[-_RUNS_KEPT:]]
+    def runs(self, limit: int) -> list[dict[str, Any]]:
+        return [run_record_to_json(record) for record in read_runs(str(self._folder / "runs"), limit)]
 
 
 class StateServer:
@@ -419,7 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "versions", "GET":
                 return _json(200, store.versions())
             case "runs", "GET":
-                return _json(200, store.runs())
+                return _json(200, store.runs(min(_RUNS_KEPT, int(query.get("limit", [_RUNS_KEPT])[0]))))
             case "runs", "PUT":
                 return store.record(body)
             case _:
