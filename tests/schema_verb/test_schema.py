@@ -282,3 +282,21 @@ def test_an_attribute_named_as_a_meta_argument_is_not_required_of_it():
     block = Block({"provider": Attribute(STRING, required=True)})
     assert is_valid(block, {"_": {"provider": "x"}})
     assert is_valid(block, {"provider": "aws.west", "_": {"provider": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("block", "right"),
+    [
+        ({"key_file": "k", "full": True, "previous": [{"passphrase_env": "OLD"}]}, True),
+        ({"kms": {"key_id": "alias/a", "region": "eu-west-1"}}, True),
+        ({"command": ["pass", "show", "iac/key"]}, True),
+        ({"full": True}, True),
+        (None, True),
+        ({"passphrase": "x"}, False),
+        ({"kms": {}}, False),
+        ({"command": "pass show iac/key"}, False),
+        ({"previous": [{}]}, False),
+    ],
+)
+def test_keys_of_the_encryption_block(block, right, mistakes):
+    assert (mistakes({"stack": {"encryption": block}}) == []) == right
