@@ -16,6 +16,7 @@ class Outcome:
 
     `unsettled`: whose calls were still running when the user insisted on stopping. The journal knows of them, the
     state was not written, and the next run finds out what became of them. `rollback`: how undoing all this ended.
+    `renamed`: what was put back under another id, because it had been deleted.
     """
 
     state: State
@@ -26,6 +27,7 @@ class Outcome:
     interrupted: bool = False
     unsettled: tuple[ResourceInstance, ...] = ()
     rollback: Outcome | None = None
+    renamed: tuple[ResourceInstance, ...] = ()
 
     def followed_by(self, later: Outcome) -> Outcome:
         """This outcome and that of a later wave, as one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from iacengine.addresses import ResourceInstance
 from iacengine.lang.values import Value, map_children
 from iacengine.state.model import ResourceObject
 
@@ -13,9 +14,13 @@ class Renaming:
 
     def __init__(self) -> None:
         self._by_block: dict[str, dict[str, str]] = {}
+        self.objects: list[ResourceInstance] = []
+        """Those that were made again under another id."""
 
     def note(self, before: ResourceObject, now: ResourceObject) -> None:
         """Remember what of an object that was made again has another name."""
+        if before.attributes.get("id") != now.attributes.get("id"):
+            self.objects.append(before.address)
         for name, old in before.attributes.items():
             new = now.attributes.get(name)
             if isinstance(old, str) and isinstance(new, str) and old and old != new:

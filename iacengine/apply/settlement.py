@@ -86,7 +86,8 @@ def roll_back(ground: Ground) -> Outcome:
         total = sum(step.operation is not None for step in made.steps)
         ground.listener(RollbackStarted(pending.run, total))
         undone = _apply(ground, made, around.providers, "rollback")
-        ground.listener(RollbackFinished(pending.run, tuple(dict.fromkeys((*undone.failed, *undone.skipped)))))
+        left = tuple(dict.fromkeys((*undone.failed, *undone.skipped)))
+        ground.listener(RollbackFinished(pending.run, left, undone.renamed))
         return undone
 
 

@@ -159,10 +159,14 @@ class RollbackStarted:
 
 @dataclass(frozen=True, slots=True)
 class RollbackFinished:
-    """What a run had done is undone, or (`left`) not wholly: these objects are not what they were."""
+    """What a run had done is undone, or (`left`) not wholly: these objects are not what they were.
+
+    `renamed`: those that were made again under another id.
+    """
 
     run: str
     left: tuple[ResourceInstance, ...] = ()
+    renamed: tuple[ResourceInstance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

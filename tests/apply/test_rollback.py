@@ -78,6 +78,7 @@ def test_creates_and_updates_are_undone_to_the_same_objects(name, watched):
     }
     outcome = fail(watched, after, failing("create" if name == "late" else "update", name, nth=1))
     assert outcome.is_rolled_back, outcome.rollback.diagnostics
+    assert outcome.rollback.renamed == ()
     assert cloud(watched) == before
     assert watched.backend.read().pending_rollback is None
     assert_as_stored(watched)
@@ -90,6 +91,7 @@ def test_what_had_to_be_deleted_first_is_made_again_with_new_names_wherever_they
     after = network(cidr_block="10.9.0.0/16") | {"mock_server": {"s": server("s", image="new")}}
     outcome = fail(watched, after, failing("create", "s", nth=1))
     assert outcome.is_rolled_back, outcome.rollback.diagnostics
+    assert sorted(map(str, outcome.rollback.renamed)) == ["mock_network.n", "mock_server.s"]
     now = cloud(watched)
     assert now["net"][1]["cidr_block"] == "10.0.0.0/16"
     assert now["net"][1]["id"] != before["net"][1]["id"]

@@ -81,7 +81,9 @@ def event_line(event: Event) -> str | None:
         case RollbackStarted():
             return f"\nThe apply did not come to its end: undoing what it did, in {event.total} steps..."
         case RollbackFinished():
-            return "Not all is undone." if event.left else "All is as it was before."
+            if event.left:
+                return "Not all is undone."
+            return "All is undone, some under a new id." if event.renamed else "All is as it was before."
         case Warned():
             return None
 

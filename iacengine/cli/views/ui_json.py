@@ -135,7 +135,9 @@ class UiLines:
             case RollbackFinished():
                 message = "Not all is undone" if event.left else "All is as it was before"
                 left = [resource_json(address) for address in event.left]
-                self.line("rollback_complete", message, rollback={"run": event.run, "left": left})
+                renamed = [resource_json(address) for address in event.renamed]
+                rollback = {"run": event.run, "left": left, "renamed": renamed}
+                self.line("rollback_complete", message, rollback=rollback)
             case Warned():
                 self.diagnostics([event.diagnostic])
 
