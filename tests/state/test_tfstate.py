@@ -194,6 +194,7 @@ def test_what_goes_out_comes_in_again_but_for_what_only_iacengine_knows(full_sta
         full_state,
         engine_version="",
         pending_rollback=None,
+        moved_to="",
         objects={key: replace(object_, protected=False, token=None) for key, object_ in full_state.objects.items()},
     )
     assert plain(from_tfstate(to_tfstate(full_state), "t")) == plain(expected)
