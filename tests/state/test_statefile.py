@@ -171,3 +171,10 @@ def test_an_intact_file_that_makes_no_sense_is_told_as_such(full_state):
     found = refusal(body + b'\n"digest":"sha256:' + digest + b'"}\n')
     assert found.summary == "Malformed state file"
     assert "aws_vpc.ma]n" in found.detail
+
+
+def test_where_a_state_was_moved_to_stands_in_its_first_line(new_state):
+    data = encode_state(new_state(moved_to="über/dort"))
+    assert "über/dort".encode() in data.splitlines()[0]
+    assert decode_state(data, "state.json").moved_to == "über/dort"
+    assert decode_state(encode_state(new_state()), "state.json").moved_to == ""
