@@ -59,9 +59,7 @@ def _full_state() -> State:
     pending = PendingRollback(
         "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,), True
     )
-    return _state(
-        *objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending, moved_to="ü"
-    )
+    return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 
 
 @pytest.fixture
