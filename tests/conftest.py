@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +77,11 @@ class Running:
 class WarmProcess:
     """Runs commands in forks of a process that has everything imported (see warm_process.py)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: Path = _WARM_PROCESS) -> None:
         self._folder = folder
         self._count = 0
         self._process = subprocess.Popen(
-            [sys.executable, str(_WARM_PROCESS)],
+            [sys.executable, str(program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -215,6 +215,26 @@ def warm_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProce
     process = WarmProcess(tmp_path_factory.mktemp("warm"))
     yield process
     process.close()
+
+
+@pytest.fixture(scope="session")
+def new_warm_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], WarmProcess]]:
+    """new_warm_process(PROGRAM): a warm process that is a program of one's own."""
+    made: list[WarmProcess] = []
+
+    def make(program: Path) -> WarmProcess:
+        made.append(WarmProcess(tmp_path_factory.mktemp("warm"), program))
+        return made[-1]
+
+    yield make
+    for process in made:
+        process.close()
+
+
+@pytest.fixture(scope="session")
+def stack_in() -> Callable[[Path, WarmProcess], Stack]:
+    """stack_in(FOLDER, PROCESS): the stack in a folder that is there, whose commands a warm process runs."""
+    return Stack
 
 
 @pytest.fixture
