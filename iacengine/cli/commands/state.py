@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iacengine.cli.commands import state_migrate
+from iacengine.cli import state_migration
 from iacengine.cli.group import Command, Group
 from iacengine.cli.options import approve_option, json_option, lock_timeout_option, show_sensitive_option, state_option
 from iacengine.cli.terminal import Terminal
@@ -26,7 +26,7 @@ def command() -> None:
     """
 
 
-command.add_command(state_migrate.command)
+command.add_command(state_migration.command)
 
 
 def _print_json(terminal: Terminal, data: object) -> None:
@@ -38,12 +38,19 @@ def _print_json(terminal: Terminal, data: object) -> None:
 @command.command("list", cls=Command)
 @click.argument("addresses", nargs=-1, metavar="[ADDRESS]...")
 @click.option("--id", "id_", metavar="ID", help="Only objects with this id.")
+@click.option("--protected", is_flag=True, help="Only objects that are protected from being destroyed.")
 @json_option
 @stack_option
 @state_option
 @click.pass_obj
 def list_(
-    terminal: Terminal, addresses: tuple[str, ...], id_: str | None, as_json: bool, path: str, state: str | None
+    terminal: Terminal,
+    addresses: tuple[str, ...],
+    id_: str | None,
+    protected: bool,
+    as_json: bool,
+    path: str,
+    state: str | None,
 ) -> None:
     """List the objects in the state; with an ADDRESS, those that it names (a module, a resource, an instance)."""
     from iacengine.addresses import parse_target  # lazy: help needs none of it
@@ -53,6 +60,8 @@ def list_(
     found = matching(read_state(path, state), targets, required=bool(targets))
     if id_ is not None:
         found = [obj for obj in found if obj.attributes.get("id") == id_]
+    if protected:
+        found = [obj for obj in found if obj.protected]
     if as_json:
         _print_json(terminal, [str(obj.address) for obj in found])
         return
@@ -154,6 +163,80 @@ def rm(
         terminal.line(f"{'Would remove' if dry_run else 'Removed'} {obj.address}")
     noun = "object" if len(found) == 1 else "objects"
     terminal.line(f"\n{len(found)} {noun} {'would be ' if dry_run else ''}removed from the state.")
+
+
+def _set_protection(
+    terminal: Terminal,
+    addresses: tuple[str, ...],
+    as_json: bool,
+    lock_timeout: float,
+    path: str,
+    state: str | None,
+    *,
+    protected: bool,
+) -> None:
+    from iacengine.addresses import parse_target  # lazy: help needs none of it
+    from iacengine.cli.state_access import edit_state, matching, open_stack, protectable
+
+    verb = "protect" if protected else "unprotect"
+    targets = [parse_target(address) for address in addresses]
+    with edit_state(open_stack(path, state), f"iac state {verb}", lock_timeout) as edit:
+        found = protectable(matching(edit.state, targets, required=True), addresses)
+        changed = {obj.key for obj in found if obj.protected != protected}
+        edit.protect(found, protected=protected)
+    if as_json:
+        _print_json(terminal, [{"address": str(obj.address), "changed": obj.key in changed} for obj in found])
+        return
+    for obj in found:
+        if obj.key in changed:
+            terminal.line(f"{obj.address} is {'protected now' if protected else 'not protected any more'}.")
+        else:
+            terminal.line(f"{obj.address} {'is protected already' if protected else 'was not protected'}.")
+
+
+@command.command("protect", cls=Command)
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@json_option
+@lock_timeout_option
+@stack_option
+@state_option
+@click.pass_obj
+def protect(
+    terminal: Terminal,
+    addresses: tuple[str, ...],
+    as_json: bool,
+    lock_timeout: float,
+    path: str,
+    state: str | None,
+) -> None:
+    """Refuse from now on to destroy or replace objects, even when their blocks are gone.
+
+    `lifecycle: {protect: true}` in a block does the same at the next apply.
+    """
+    _set_protection(terminal, addresses, as_json, lock_timeout, path, state, protected=True)
+
+
+@command.command("unprotect", cls=Command)
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@json_option
+@lock_timeout_option
+@stack_option
+@state_option
+@click.pass_obj
+def unprotect(
+    terminal: Terminal,
+    addresses: tuple[str, ...],
+    as_json: bool,
+    lock_timeout: float,
+    path: str,
+    state: str | None,
+) -> None:
+    """Let objects be destroyed again.
+
+    Who did it, and when, is recorded: see `iac runs list`. A block that says `protect: true` protects them again at the
+    next apply.
+    """
+    _set_protection(terminal, addresses, as_json, lock_timeout, path, state, protected=False)
 
 
 @command.command("pull", cls=Command)
