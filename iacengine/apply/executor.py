@@ -299,7 +299,7 @@ class Executor:
         if task.operation is Operation.CREATE:
             self._started.pop(task.step, None)
             stored = self.work.objects[(task.address, "")]
-            self.work.change({stored.key: replace(stored, tainted=False)})
+            self.work.change({stored.key: replace(stored, tainted=False, protected=task.change.protected)})
             done(self.work, task, monotonic() - started)
         elif self._ending:
             self._started.pop(task.step, None)

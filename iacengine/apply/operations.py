@@ -187,7 +187,6 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
     _, marks = unmark_with_paths(task.planned)
     value = mark_with_paths(without_unknown(response.state), marks)
     attributes, paths = stored_value(value, task.schema.block)
-    remembered = change.restores or change.prior
     stored = ResourceObject(
         address=change.address,
         provider=change.provider,
@@ -199,7 +198,7 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
         tainted=(failed and task.operation is Operation.CREATE)
         or (change.restores is not None and change.restores.tainted),
         create_before_destroy=change.create_before_destroy,
-        protected=remembered.protected if remembered is not None else False,
+        protected=_protected(task, failed=failed),
         token=token if task.operation is Operation.CREATE else (change.prior.token if change.prior else None),
     )
     return stored, value
@@ -236,8 +235,17 @@ def planned_object(task: Task) -> ResourceObject | None:
         paths,
         dependencies=change.dependencies,
         create_before_destroy=change.create_before_destroy,
+        protected=_protected(task, failed=False),
         token=task.request.token,
     )
+
+
+def _protected(task: Task, *, failed: bool) -> bool:
+    """Whether the object is protected now. What was only half made is not, so that it can be replaced."""
+    change = task.change
+    if failed:
+        return task.operation is Operation.UPDATE and change.prior is not None and change.prior.protected
+    return change.restores.protected if change.restores is not None else change.protected
 
 
 def _prior(change: Change, schema: Schema, provider: Provider) -> PriorObject | None:

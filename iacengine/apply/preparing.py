@@ -87,9 +87,9 @@ def _forward(work: Work, number: int, operation: Operation, change: Change) -> T
 
 def _refreshed_dependencies(work: Work, change: Change) -> dict[ObjectKey, ResourceObject | None]:
     stored = work.objects.get((change.address, ""))
-    if stored is None or stored.dependencies == change.dependencies:
+    if stored is None or (stored.dependencies, stored.protected) == (change.dependencies, change.protected):
         return {}
-    return {stored.key: replace(stored, dependencies=change.dependencies)}
+    return {stored.key: replace(stored, dependencies=change.dependencies, protected=change.protected)}
 
 
 def _delete(work: Work, number: int, index: int, change: Change) -> Task | None:

@@ -194,6 +194,7 @@ def _adopt(
         planned.dependencies if planned is not None else (),
         tainted=planned.tainted if planned is not None else False,
         create_before_destroy=planned.create_before_destroy if planned is not None else False,
+        protected=planned.protected if planned is not None else False,
         token=begun.token,
     )
     if begun.deposed and begun.prior is not None:

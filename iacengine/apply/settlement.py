@@ -50,7 +50,8 @@ class Ground:
 def settled_state(ground: Ground, *, undo: bool) -> State | None:
     """The stored state, after what an interrupted run left is settled and written.
 
-    With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning.
+    With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning: an
+    apply that follows takes over, and leads either to what is wanted now or back to where the first run began.
     Raises DiagnosticsError when a provider that has to be asked cannot be: nothing is lost then.
     """
     stored = ground.backend.read()
@@ -96,7 +97,14 @@ def plan_return(ground: Ground, stored: State, serial: int, *, on_failure: str, 
     target = ground.backend.read_version(serial)
     with _asking(ground, stored) as around:
         return plan_restoration(
-            stored, target, around, ground.listener, new_key, on_failure=on_failure, refresh=refresh
+            stored,
+            target,
+            around,
+            ground.listener,
+            new_key,
+            on_failure=on_failure,
+            refresh=refresh,
+            protecting=True,
         )
 
 
@@ -156,15 +164,19 @@ def _settle(ground: Ground, stored: State | None, replayed: Replay) -> State | N
             state = settle(replayed, around.setup, around.providers, ground.listener)
     assert state is not None, "the replayed state exists"
     base_serial = stored.serial if stored is not None else None
-    state = replace(state, pending_rollback=_to_be_undone(replayed, base_serial) or state.pending_rollback)
+    state = replace(state, pending_rollback=_to_be_undone(replayed, base_serial, state.pending_rollback))
     return write_recovered(state, base_serial, ground.backend, ground.lock)
 
 
-def _to_be_undone(replayed: Replay, base_serial: int | None) -> PendingRollback | None:
-    """What the last run leaves to be undone, by what it said in the journal."""
+def _to_be_undone(
+    replayed: Replay, base_serial: int | None, before: PendingRollback | None
+) -> PendingRollback | None:
+    """What is to be undone after the last run, by what it said in the journal and what was to be undone `before`."""
     last = replayed.runs[-1]
-    if last.opened.on_failure != "rollback" or last.committed or last.outcome == "complete":
+    if last.committed or last.outcome == "complete":
         return None
+    if last.opened.on_failure != "rollback" or before is not None:
+        return before
     return PendingRollback(last.opened.run, base_serial, last.prepared.changes, last.prepared.moves)
 
 

@@ -103,7 +103,7 @@ def _state_changes(work: Work, task: Task, response: ApplyResponse) -> dict[Obje
     if found is None:
         return {}
     if work.is_provisioned(task):
-        found = replace(found, tainted=True)
+        found = replace(found, tainted=True, protected=False)
     changes: dict[ObjectKey, ResourceObject | None] = {found.key: found}
     before = work.objects.get((address, ""))
     if task.deposed and before is not None:

@@ -68,7 +68,7 @@ class Work:
         self.progress.committed |= commits
         planned = planned_object(task)
         if planned is not None and self.is_provisioned(task):
-            planned = replace(planned, tainted=True)  # what becomes of a create that is cut off here
+            planned = replace(planned, tainted=True, protected=False)  # what becomes of a create that is cut off here
         self.pending.append(
             Begun(
                 task.step,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iacengine import engine
-from iacengine.addresses import ModuleInstance, ResourceInstance, Target, parse_resource_instance, parse_target
+from iacengine.addresses import Mode, ModuleInstance, ResourceInstance, Target, parse_resource_instance, parse_target
 from iacengine.apply.record import RunRecorder, recording
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, near_match
 from iacengine.foundation.rendering import render
@@ -55,6 +55,17 @@ def matching(state: State | None, targets: Iterable[Target], *, required: bool) 
         if not any(target.contains(obj.address) for obj in objects):
             raise _no_object(str(target), objects)
     return [obj for obj in objects if any(target.contains(obj.address) for target in wanted)]
+
+
+def protectable(objects: Iterable[ResourceObject], addresses: Iterable[str]) -> list[ResourceObject]:
+    """Those that are managed, for nothing destroys what is only read. Raises DiagnosticsError when there are none."""
+    found = [obj for obj in objects if obj.address.resource.mode is Mode.MANAGED and not obj.deposed]
+    if not found:
+        raise failure(
+            "Nothing to protect",
+            f"{', '.join(addresses)}: these are not managed objects, and nothing would destroy them.",
+        )
+    return found
 
 
 def one_object(state: State | None, address: str) -> ResourceObject:

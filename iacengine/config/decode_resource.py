@@ -115,7 +115,7 @@ def _lifecycle(reader: BlockReader, mode: Mode) -> Lifecycle:
     lifecycle = Lifecycle(
         create_before_destroy=inner.boolean("create_before_destroy", None),
         prevent_destroy=inner.boolean("prevent_destroy"),
-        protect=inner.boolean("protect"),
+        protect=inner.boolean("protect", None),
         ignore_changes=_ignore_changes(inner),
         replace_triggered_by=_replace_triggered_by(inner),
         preconditions=conditions(inner, "precondition"),

@@ -169,7 +169,7 @@ def _define_lifecycles(definitions: dict[str, JsonSchema]) -> None:
         {
             "create_before_destroy": _switch("Make the new object before the old one is destroyed."),
             "prevent_destroy": _switch("Refuse any plan that would destroy the object."),
-            "protect": _switch("Refuse to destroy the object even when its block is gone."),
+            "protect": _switch("Refuse to destroy the object even when its block is gone; false ends that."),
             "ignore_changes": {
                 "description": "Attributes whose changes are left alone, or all.",
                 "type": ["array", "string", "null"],
@@ -260,6 +260,7 @@ def _define_settings(definitions: dict[str, JsonSchema]) -> None:
     providers = {"type": "object", "properties": {"//": COMMENT}, "additionalProperties": reference("requirement")}
     local = _body((), {"path": {"description": "The state file, beside the stack.", "type": "string"}}, closed=False)
     _define_encryption(definitions)
+    _define_retries(definitions)
     definitions["settings"] = _body(
         (),
         {
@@ -277,10 +278,37 @@ def _define_settings(definitions: dict[str, JsonSchema]) -> None:
             },
             "on_failure": {"description": "What to do after a failed step.", "type": "string", "enum": [*ON_FAILURE]},
             "encryption": reference("encryption"),
+            "retries": {
+                "description": "How patient to be, by the name of a provider or a resource type.",
+                "type": ["object", "null"],
+                "properties": {"//": COMMENT},
+                "additionalProperties": reference("retries"),
+            },
         },
     )
     for name in ("stack", "terraform"):
         definitions[name] = blocks_of(reference("settings"))
+
+
+def _define_retries(definitions: dict[str, JsonSchema]) -> None:
+    time: JsonSchema = {"type": "string", "examples": ["30s", "10m"]}
+    settings: dict[str, JsonSchema] = {
+        "attempts": {
+            "description": "How often to try in all after errors that may pass. Throttled ones are not counted.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1000,
+        },
+        "first_wait": {"description": "How long to wait at most before the second try. It doubles from there.", **time},
+        "longest_wait": {"description": "How long to wait at most before any try.", **time},
+        "patience": {"description": "After which time nothing is tried again.", **time},
+        "errors": {
+            "description": "Regular expressions: errors whose text holds one of them may pass, too.",
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+        },
+    }
+    definitions["retries"] = _body((), settings)
 
 
 def _define_encryption(definitions: dict[str, JsonSchema]) -> None:

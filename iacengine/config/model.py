@@ -128,11 +128,11 @@ class ProviderRequirement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lifecycle:
-    """`ignore_changes` holds the paths to ignore, or None for `all`."""
+    """`ignore_changes` holds the paths to ignore, or None for `all`. `protect` None: what is stored of it stays."""
 
     create_before_destroy: bool | None = None
     prevent_destroy: bool = False
-    protect: bool = False
+    protect: bool | None = None
     ignore_changes: tuple[KeyPath, ...] | None = ()
     replace_triggered_by: tuple[Raw, ...] = ()
     preconditions: tuple[Condition, ...] = ()

@@ -63,7 +63,8 @@ def prepare(
     if walk.options.mode is PlanMode.REFRESH_ONLY:
         if prior is not None:
             declared = {*prior.stored.dependencies, *walk.dependencies.of(node)}
-            _note_order(walk, prior.stored, tuple(sorted(declared)), walk.creates_before_destroy(node))
+            kept = prior.stored.protected
+            _note(walk, prior.stored, tuple(sorted(declared)), walk.creates_before_destroy(node), protected=kept)
         return PlanTask(None, None, walk.providers.configured(reference), scope, address, prior)
     import_id = None
     if prior is None:
@@ -139,7 +140,7 @@ def _record(walk: Walk, task: PlanTask) -> None:
     change = managed.decide(desired, request, task.response, task.again)
     walk.changes[(change.address, "")] = change
     if change.action is Action.NO_OP and change.prior is not None:
-        _note_order(walk, change.prior, change.dependencies, change.create_before_destroy)
+        _note(walk, change.prior, change.dependencies, change.create_before_destroy, protected=change.protected)
     if change.is_effect:
         walk.changing.add(Node(Kind.RESOURCE, change.address.module.path, change.address.resource))
     walk.working.set_object(change.address, change.after)
@@ -149,11 +150,22 @@ def _record(walk: Walk, task: PlanTask) -> None:
         walk.checks.conditions(postconditions, scope, "Resource postcondition failed", change.address)
 
 
-def _note_order(walk: Walk, stored: ResourceObject, dependencies: tuple[str, ...], create_before_destroy: bool) -> None:
-    """What stays as it is may be destroyed in another order from now on: that is stored all the same."""
-    if stored.dependencies != dependencies or stored.create_before_destroy != create_before_destroy:
+def _note(
+    walk: Walk,
+    stored: ResourceObject,
+    dependencies: tuple[str, ...],
+    create_before_destroy: bool,
+    *,
+    protected: bool,
+) -> None:
+    """What stays as it is may be destroyed in another order from now on, or not at all: that is stored all the same."""
+    if (stored.dependencies, stored.create_before_destroy, stored.protected) != (
+        dependencies,
+        create_before_destroy,
+        protected,
+    ):
         walk.stored.changes[stored.key] = replace(
-            stored, dependencies=dependencies, create_before_destroy=create_before_destroy
+            stored, dependencies=dependencies, create_before_destroy=create_before_destroy, protected=protected
         )
 
 

@@ -36,6 +36,7 @@ from iacengine.schema.values import (
     unmark_with_paths,
 )
 from iacengine.schema.write_only import is_write_only
+from iacengine.state.model import ResourceObject
 
 PathMarks = tuple[tuple[Path, frozenset[str]], ...]
 
@@ -194,6 +195,7 @@ def decide(
         schema_version=desired.schema.version,
         dependencies=desired.dependencies,
         create_before_destroy=desired.create_before_destroy,
+        protected=wanted_protection(desired.block, prior.stored if prior is not None else None),
     )
     _refuse_forbidden_destroy(desired, change)
     return change
@@ -221,26 +223,67 @@ def _sensitive(value: Value) -> set[Path]:
 
 
 def _refuse_forbidden_destroy(desired: Desired, change: Change) -> None:
-    if not change.action.is_replace:
-        return
-    prior = change.prior
-    if desired.block.lifecycle.prevent_destroy or (prior is not None and prior.protected):
-        raise forbidden_destroy(change.address, protected=not desired.block.lifecycle.prevent_destroy)
+    if change.action.is_replace:
+        assert change.prior is not None, "what is replaced is there"
+        refuse_destroy(change.prior, desired.block)
 
 
-def forbidden_destroy(address: ResourceInstance, *, protected: bool) -> DiagnosticsError:
-    """The refusal to delete an object that must not be deleted."""
-    why = "it is protected in state" if protected else "its block has lifecycle.prevent_destroy set"
-    remedy = (
-        f"Run `iac state unprotect {address}` first."
-        if protected
-        else "Take prevent_destroy out of the block, or leave this object out with --exclude."
-    )
-    return DiagnosticsError(
-        error(
-            "Instance cannot be destroyed",
-            f"The plan would delete {address}, but {why}.",
-            remedy=remedy,
-            address=str(address),
+def wanted_protection(block: ResourceBlock, stored: ResourceObject | None) -> bool:
+    """Whether an object is to be protected: as its block says, or else as it was."""
+    said = block.lifecycle.protect
+    return said if said is not None else stored is not None and stored.protected
+
+
+def refuse_destroy(stored: ResourceObject, block: ResourceBlock | None) -> None:
+    """Raise DiagnosticsError when an object must not be deleted, by its block or by the state.
+
+    What a block says of protection counts at once, but an object that was only half made is not protected yet.
+    """
+    address = stored.address
+    lifecycle = block.lifecycle if block is not None else None
+    said = lifecycle.protect if lifecycle is not None else None
+    leave_out = f"leave this object out with --exclude {_quoted(address)}."
+    if lifecycle is not None and lifecycle.prevent_destroy:
+        raise _forbidden(
+            address,
+            "its block has lifecycle.prevent_destroy set",
+            f"Take prevent_destroy out of the block, or {leave_out}",
+            block,
+            "prevent_destroy",
         )
+    if stored.protected and said is not False:
+        raise _forbidden(
+            address,
+            "it is protected in state",
+            f"Run `iac state unprotect {_quoted(address)}` first, or {leave_out}"
+            if not said
+            else f"Set protect: false in the block, or {leave_out}",
+            block,
+            "protect",
+        )
+    if said and not stored.tainted:
+        raise _forbidden(
+            address,
+            "its block has lifecycle.protect set",
+            f"Set protect: false in the block, or {leave_out}",
+            block,
+            "protect",
+        )
+
+
+def _forbidden(
+    address: ResourceInstance, why: str, remedy: str, block: ResourceBlock | None, name: str
+) -> DiagnosticsError:
+    found = error(
+        "Instance cannot be destroyed",
+        f"The plan would delete {address}, but {why}.",
+        remedy=remedy,
+        address=str(address),
     )
+    return DiagnosticsError(found.at(*locate(block.origin, ("lifecycle", name))) if block is not None else found)
+
+
+def _quoted(address: ResourceInstance) -> str:
+    """The address as a shell takes it."""
+    text = str(address)
+    return f"'{text}'" if '"' in text else text

@@ -81,6 +81,7 @@ class Change:
     on create. `config` is the evaluated body the change was planned from (None on delete). `body_unknown`: the body
     held unknown or ephemeral values, so apply evaluates it again. `dependencies`: blocks the body refers to, to be
     stored. `restores`: the object is made what it was, from what is stored of it and not from a configuration.
+    `protected`: the object is to be protected from now on; it counts where the object stays or is made.
     """
 
     address: ResourceInstance
@@ -102,6 +103,13 @@ class Change:
     dependencies: tuple[str, ...] = ()
     create_before_destroy: bool = False
     restores: ResourceObject | None = None
+    protected: bool = False
+
+    @property
+    def changes_protection(self) -> bool:
+        """True when an object that stays is protected from now on, or is not any more."""
+        stays = self.action is Action.NO_OP or self.action is Action.UPDATE
+        return stays and self.restores is None and self.prior is not None and self.prior.protected != self.protected
 
     @property
     def is_effect(self) -> bool:
@@ -190,9 +198,10 @@ class Plan:
             return any(change.action is not Action.NO_OP for change in self.drift) or any(
                 output.action in (Action.CREATE, Action.UPDATE) for output in self.outputs.values()
             )
-        return any(change.is_effect or change.previous_address or change.import_id for change in self.changes) or any(
-            change.action is not Action.NO_OP for change in self.outputs.values()
-        )
+        return any(
+            change.is_effect or change.previous_address or change.import_id or change.changes_protection
+            for change in self.changes
+        ) or any(change.action is not Action.NO_OP for change in self.outputs.values())
 
     def counts(self) -> ChangeCounts:
         """How many objects the plan creates, updates, deletes, imports, forgets (a replacement counts twice)."""

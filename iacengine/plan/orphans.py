@@ -8,7 +8,7 @@ from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.graph.nodes import Kind, Node
-from iacengine.plan.managed import forbidden_destroy
+from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import PriorObject
 from iacengine.state.model import ResourceObject
@@ -45,10 +45,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
     action = Action.FORGET if not destroying and _is_forgotten(walk, address) else Action.DELETE
     block = _block(walk, address)
     if action is Action.DELETE and not found.deposed:
-        if block is not None and block.lifecycle.prevent_destroy:
-            raise forbidden_destroy(address, protected=False)
-        if found.protected:
-            raise forbidden_destroy(address, protected=True)
+        refuse_destroy(found, block)
     reason = None
     if not destroying and not found.deposed:
         reason = _reason(walk, address, block)

@@ -67,6 +67,15 @@ if TYPE_CHECKING:
 
 FORMAT = "iacengine-plan"
 VERSION_OF_FORMAT = 1
+_PLAIN = (
+    "deposed",
+    "import_id",
+    "body_unknown",
+    "schema_version",
+    "dependencies",
+    "create_before_destroy",
+    "protected",
+)
 _REMEDY = "Make a new plan with `iac plan --out FILE`."
 
 
@@ -271,7 +280,7 @@ def _change_to_json(change: Change) -> dict[str, Any]:
         data["planned_private"] = base64.b64encode(change.planned_private).decode()
     if change.replace_paths:
         data["replace_paths"] = change.replace_paths
-    for name in ("deposed", "import_id", "body_unknown", "schema_version", "dependencies", "create_before_destroy"):
+    for name in _PLAIN:
         found = getattr(change, name)
         if found:
             data[name] = found
@@ -311,4 +320,5 @@ def _change_from_json(data: dict[str, Any]) -> Change:
         schema_version=data.get("schema_version", 0),
         dependencies=tuple(data.get("dependencies", ())),
         create_before_destroy=data.get("create_before_destroy", False),
+        protected=data.get("protected", False),
     )

@@ -15,11 +15,13 @@ from iacengine.addresses import Mode, ResourceInstance, parse_provider_reference
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.lang.values import SENSITIVE, Value
 from iacengine.plan.difference import difference
 from iacengine.plan.events import Listener
+from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode, Reason
+from iacengine.plan.new_names import given_names, mentions, renamed_data
 from iacengine.plan.order import order_restoration
 from iacengine.plan.outputs import stored_output
 from iacengine.plan.prior import PriorObject, open_stored
@@ -60,14 +62,19 @@ def plan_restoration(
     on_failure: str = "pause",
     refresh: bool = False,
     skipped: Container[ResourceInstance] = (),
+    protecting: bool = False,
 ) -> Plan:
     """What has to be done so that the objects of `now` become those of `target` again.
 
-    `refresh`: look up what is there first. `skipped` stays as it is. Raises DiagnosticsError when a provider that is
-    needed is declared nowhere, or cannot be asked.
+    `refresh`: look up what is there first. `skipped` stays as it is. Nothing that was protected before is deleted;
+    `protecting`: nor is what was made since, and what is protected stays so. (A run that failed is undone without
+    that: what it made, protected or not, was never promised to anybody.) Raises DiagnosticsError when a provider that
+    is needed is declared nowhere or cannot be asked, and when something protected would have to go.
     """
     with ThreadPoolExecutor(around.parallelism, thread_name_prefix="restore") as pool:
-        return _Restoration(now, target, around, listener, new_key, pool).plan(on_failure, skipped, refresh=refresh)
+        return _Restoration(now, target, around, listener, new_key, pool, protecting).plan(
+            on_failure, skipped, refresh=refresh
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -78,9 +85,15 @@ class _Restoration:
     listener: Listener
     new_key: NewKey
     pool: ThreadPoolExecutor
+    protecting: bool
+    findings: Findings = field(default_factory=Findings)
     changes: list[Change] = field(default_factory=list)
     state_changes: dict[ObjectKey, ResourceObject | None] = field(default_factory=dict)
     freed: set[ResourceInstance] = field(default_factory=set)
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By block: what its objects were called, and what those that stand in their place are called."""
+    past_names: dict[str, set[str]] = field(default_factory=dict)
+    """By block: what those of its objects were called that are to be made again."""
 
     def plan(self, on_failure: str, skipped: Container[ResourceInstance], *, refresh: bool) -> Plan:
         now = self._refreshed(self.stored) if refresh else self.stored
@@ -94,21 +107,27 @@ class _Restoration:
         for wanted, there in (*found.kept, *again.items()):
             if wanted.key in occupied and there.key != wanted.key:
                 freed[wanted.key] = occupied[wanted.key]
-            self._restore(wanted, there, existed=wanted not in again)
-        for wanted in found.missing:
-            if wanted in again:
-                continue
-            occupant = occupied.get(wanted.key)
-            if occupant is not None and not occupant.tainted:
-                del occupied[wanted.key]  # what stands in its place may do when it is changed
+        gone = [wanted for wanted in found.missing if wanted not in again]
+        # What stands in the place of one that is gone may do when it is changed.
+        places = {each: occupied[each.key] for each in gone if each.key in occupied and not occupied[each.key].tainted}
+        for wanted in gone:
+            self._note_names(wanted, places.get(wanted))
+        for wanted in gone:
+            occupant = places.get(wanted)
+            if occupant is not None:
+                del occupied[wanted.key]
                 self._restore(wanted, occupant, existed=True)
                 continue
-            if occupant is not None:
-                freed[wanted.key] = occupant
-            self._make(wanted)
+            if wanted.key in occupied:
+                freed[wanted.key] = occupied[wanted.key]
+            self._make(self._renamed(wanted))
+        for wanted, there in (*found.kept, *again.items()):
+            self._restore(wanted, there, existed=wanted not in again)
         for superfluous in occupied.values():
+            self._refuse_destroy(superfluous, protected=self.protecting and superfluous.protected)
             self._delete(superfluous, aside=superfluous.key in freed)
         self._restore_data(now, skipped)
+        self.findings.raise_errors()
         return self._assembled(on_failure)
 
     # --- looking up ------------------------------------------------------------------------------------------------
@@ -146,17 +165,47 @@ class _Restoration:
 
     # --- changes ---------------------------------------------------------------------------------------------------
 
+    def _note_names(self, wanted: ResourceObject, occupant: ResourceObject | None) -> None:
+        """Note that an object that is gone is called otherwise from now on: what refers to it is to be changed, too."""
+        _, schema = self._configured(wanted)
+        before, block = given_names(wanted, schema), str(wanted.address.config)
+        if occupant is None:
+            self.past_names.setdefault(block, set()).update(before.values())
+            return
+        now = given_names(occupant, schema)
+        changed_names = {text: now[name] for name, text in before.items() if name in now and now[name] != text}
+        self.names.setdefault(block, {}).update(changed_names)
+
+    def _renamed(self, wanted: ResourceObject) -> ResourceObject:
+        """The object as it was, but for the names of what stands in the place of others that it refers to."""
+        names: dict[str, str] = {}
+        for block in wanted.dependencies if self.names else ():
+            names.update(self.names.get(block, {}))
+        return replace(wanted, attributes=renamed_data(wanted.attributes, names)) if names else wanted
+
+    def _refers_to_the_past(self, wanted: ResourceObject) -> bool:
+        """Whether an object calls another by a name that it will not have any more."""
+        past: set[str] = set()
+        for block in wanted.dependencies if self.past_names else ():
+            past |= self.past_names.get(block, set())
+        return bool(past) and mentions(wanted.attributes, past)
+
     def _restore(self, wanted: ResourceObject, there: ResourceObject, *, existed: bool) -> None:
         """Make what is there what it was."""
         provider, schema = self._configured(wanted)
+        wanted = self._renamed(wanted)
+        if self.protecting and there.protected and not wanted.protected:
+            wanted = replace(wanted, protected=True)
         before = open_stored(there, schema, provider)
         after = open_stored(wanted, schema, provider)
         base = replace(there, address=wanted.address, deposed=wanted.deposed)
         if not wanted.deposed and not alike(before.value, after.value):
             request, planned, paths = _planned(provider, schema, before, after)
             if any(changed(get_path(request.prior, path), get_path(planned, path)) for path in paths):
+                self._refuse_destroy(base, protected=there.protected or wanted.protected)
                 self._delete(base, aside=True)
-                self._make(wanted)
+                self._note_names(there, None)
+                self._make(replace(wanted, attributes={**wanted.attributes, **given_names(there, schema)}))
                 return
             if not alike(before.value, planned):
                 if there.key != wanted.key or not existed:
@@ -166,14 +215,27 @@ class _Restoration:
                 )
                 self.changes.append(change)
                 return
+        kept = replace(
+            wanted,
+            attributes=base.attributes,
+            schema_version=base.schema_version,
+            private=base.private,
+            token=base.token,
+        )
         if there.key != wanted.key or not existed or _memory(there) != _memory(wanted):
-            self.state_changes[wanted.key] = replace(
-                wanted,
-                attributes=base.attributes,
-                schema_version=base.schema_version,
-                private=base.private,
-                token=base.token,
+            self.state_changes[wanted.key] = kept
+        if not wanted.deposed and self._refers_to_the_past(wanted):
+            self.changes.append(
+                _change(wanted, Action.UPDATE, before.marked, after.marked, prior=kept, restores=wanted)
             )
+
+    def _refuse_destroy(self, there: ResourceObject, *, protected: bool) -> None:
+        if not protected or there.deposed:
+            return
+        try:
+            refuse_destroy(replace(there, protected=True), None)
+        except DiagnosticsError as found:
+            self.findings.add(*found.diagnostics)
 
     def _make(self, wanted: ResourceObject) -> None:
         provider, schema = self._configured(wanted)

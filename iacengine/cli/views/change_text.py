@@ -34,7 +34,11 @@ def headline(change: Change) -> str:
 def _happening(change: Change) -> str:
     match change.action:
         case Action.NO_OP:
-            return " has moved" if change.import_id is None else " will be imported"
+            if change.import_id is not None:
+                return " will be imported"
+            if change.previous_address is None and change.changes_protection:
+                return " will be protected" if change.protected else " will not be protected any more"
+            return " has moved"
         case Action.CREATE:
             return " will be created"
         case Action.READ:
@@ -60,6 +64,12 @@ def cause(change: Change) -> list[str]:
         sentences.append(f'imported from "{change.import_id}"')
     if change.generated:
         sentences.append("its configuration was generated")
+    if change.changes_protection:
+        sentences.append(
+            "protected: from now on nothing destroys it, even when its block is gone"
+            if change.protected
+            else "not protected any more: it can be destroyed from now on"
+        )
     if change.deposed and change.action is Action.DELETE:
         sentences.append("left over from a replacement that did not complete")
     if change.reason is not None and change.action is not Action.FORGET:

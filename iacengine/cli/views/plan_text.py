@@ -66,7 +66,7 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
 
 def _is_shown(change: Change) -> bool:
     if change.action is Action.NO_OP:
-        return change.previous_address is not None or change.import_id is not None
+        return change.previous_address is not None or change.import_id is not None or change.changes_protection
     return not (change.address.resource.mode is Mode.DATA and change.action is Action.DELETE)
 
 

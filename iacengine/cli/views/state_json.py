@@ -167,6 +167,8 @@ def resource_json(
         entry["depends_on"] = sorted(dependencies.get(str(obj.address.config), obj.dependencies))
     if obj.tainted:
         entry["tainted"] = True
+    if obj.protected:
+        entry["protected"] = True  # not in Terraform's format, which allows more
     if obj.deposed:
         entry["deposed_key"] = obj.deposed
     return entry
