@@ -24,6 +24,7 @@ from iacengine.plan.prior import stored_value
 from iacengine.provider.checks import check_read
 from iacengine.provider.protocol import Provider, ReadResponse
 from iacengine.provider.redaction import redacted
+from iacengine.provider.retry import PassingError
 from iacengine.schema import Schema
 from iacengine.schema.proposed import unknown_of_config
 from iacengine.schema.values import mark_with_paths
@@ -117,7 +118,10 @@ def read_data(
         diagnostics = (*diagnostics, *check_read(schema.block, response.state))
     if any(found.is_error for found in diagnostics):
         shown = redacted(diagnostics, mark_with_paths(config, marks))
-        raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in shown))
+        placed = [found.at(*locate(block.origin)) for found in shown]
+        if response.retryable or response.throttled:
+            raise PassingError(*placed, throttled=response.throttled)
+        raise DiagnosticsError(*placed)
     return response.state
 
 

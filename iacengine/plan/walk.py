@@ -103,6 +103,7 @@ class Walk:
 
     def close(self) -> None:
         if self._pool is not None:
+            self.providers.end_waiting()
             self._pool.shutdown(wait=True, cancel_futures=True)
         self.ephemerals.close()
 

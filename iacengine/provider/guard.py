@@ -8,6 +8,7 @@ included); so every call goes through here. What the arguments and answers mean 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -16,6 +17,7 @@ from typing import Any, TypeVar, cast
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure, warning
 from iacengine.foundation.duration import duration_text
 from iacengine.lang.values import Value
+from iacengine.provider.patience import Patience
 from iacengine.provider.protocol import (
     ApplyRequest,
     ApplyResponse,
@@ -52,6 +54,16 @@ class GuardedProvider:
         self.secrets: tuple[str, ...] = ()
         """What is sensitive in its configuration: it may quote it, and it is not shown."""
         self.is_local = provider.is_local
+        self.patience: Patience | None = None
+        """By what reading and planning are tried again; None: they are not."""
+
+    def impatient(self) -> GuardedProvider:
+        """The same provider, which tries nothing again: for those who can do something else meanwhile."""
+        if self.patience is None:
+            return self
+        found = copy.copy(self)
+        found.patience = None
+        return found
 
     def _call(self, doing: str, call: Callable[[], A]) -> A:
         try:
@@ -112,14 +124,29 @@ class GuardedProvider:
         return self._told(doing, lambda: self._provider.validate_data_source(type_, config))
 
     def plan(self, requests: Sequence[PlanRequest]) -> Sequence[PlanResponse]:
+        if self.patience is None or self.is_local:
+            return self._plan(requests)
+        return self.patience.all(self._plan, requests, paced=False)
+
+    def _plan(self, requests: Sequence[PlanRequest]) -> list[PlanResponse]:
         doing = "planning"
         return self._all(self._call(doing, lambda: self._provider.plan(requests)), PlanResponse, len(requests), doing)
 
     def read(self, requests: Sequence[ReadRequest]) -> Sequence[ReadResponse]:
+        if self.patience is None or self.is_local:
+            return self._read(requests)
+        return self.patience.all(self._read, requests)
+
+    def _read(self, requests: Sequence[ReadRequest]) -> list[ReadResponse]:
         doing = f"reading {requests[0].type}" if requests else "reading"
         return self._all(self._call(doing, lambda: self._provider.read(requests)), ReadResponse, len(requests), doing)
 
     def read_data(self, type_: str, config: Value) -> ReadResponse:
+        if self.patience is None or self.is_local:
+            return self._read_data(type_, config)
+        return self.patience.one(type_, lambda: self._read_data(type_, config))
+
+    def _read_data(self, type_: str, config: Value) -> ReadResponse:
         doing = f"reading the data source {type_}"
         return self._require(self._call(doing, lambda: self._provider.read_data(type_, config)), ReadResponse, doing)
 

@@ -8,7 +8,10 @@ from iacengine.addresses import Mode, ProviderReference
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
 from iacengine.lang.values import Value
 from iacengine.provider.guard import GuardedProvider
+from iacengine.provider.pace import Pace
+from iacengine.provider.patience import Patience, Stop
 from iacengine.provider.protocol import ConfigureContext, Provider, ProviderPlugin, ProviderSchema
+from iacengine.provider.retry import NO_RULES, RetryPolicy, RetryRules
 from iacengine.schema import Schema
 
 FindPlugin = Callable[[str], ProviderPlugin]
@@ -17,12 +20,15 @@ FindPlugin = Callable[[str], ProviderPlugin]
 class Providers:
     """Provider processes and objects by configuration. Not thread-safe: the thread that plans or applies owns it."""
 
-    def __init__(self, find_plugin: FindPlugin, context: ConfigureContext) -> None:
+    def __init__(self, find_plugin: FindPlugin, context: ConfigureContext, retries: RetryRules = NO_RULES) -> None:
         self._find_plugin = find_plugin
         self._context = context
+        self._retries = retries
+        self._paces: dict[str, Pace] = {}
+        self._stop = Stop()
         self._unconfigured: dict[str, GuardedProvider] = {}
         self._schemas: dict[str, ProviderSchema] = {}
-        self._configured: dict[ProviderReference, Provider] = {}
+        self._configured: dict[ProviderReference, GuardedProvider] = {}
         self._provisional: set[ProviderReference] = set()
         self._short_lived: set[ProviderReference] = set()
         self._made: list[Provider] = []
@@ -92,6 +98,9 @@ class Providers:
         diagnostics = (*invalid, *provider.configure(config, self._context))
         if not any(found.is_error for found in diagnostics):
             self._configured[reference] = provider
+            provider.patience = Patience(
+                lambda type_: self.retry_policy(reference.source, type_), self.pace(str(reference)), self._stop.wait
+            )
             if not final:
                 self._provisional.add(reference)
             if not lasting:
@@ -113,14 +122,37 @@ class Providers:
         return reference in self._configured
 
     def configured(self, reference: ProviderReference) -> Provider:
-        """The configured provider of a reference."""
+        """The configured provider of a reference. It asks again for what may pass when it plans and reads."""
+        return self._found(reference)
+
+    def impatient(self, reference: ProviderReference) -> Provider:
+        """The configured provider of a reference, which asks once and answers."""
+        return self._found(reference).impatient()
+
+    def retry_policy(self, source: str, type_: str) -> RetryPolicy:
+        """How patient to be with objects of a type: as the stack says, or else their provider."""
+        return self._retries.policy(self.schema(source).retries, source, type_)
+
+    def pace(self, reference: str) -> Pace:
+        """How many calls of a provider configuration may run at once; it need not be configured yet."""
+        found = self._paces.get(reference)
+        if found is None:
+            found = self._paces[reference] = Pace(self._context.parallelism)
+        return found
+
+    def _found(self, reference: ProviderReference) -> GuardedProvider:
         found = self._configured.get(reference)
         if found is None:
             raise failure("Provider not configured", f"{reference} is needed, but it was never configured.")
         return found
 
+    def end_waiting(self) -> None:
+        """Let nobody wait for another try who waits now: nobody needs the answer any more."""
+        self._stop.ask()
+
     def stop(self) -> None:
         """Ask every running operation to end soon. May be called from another thread."""
+        self._stop.ask()
         for provider in tuple(self._made):
             provider.stop()
 
@@ -130,5 +162,6 @@ class Providers:
 
     def close(self) -> None:
         """Close every provider, the last made first."""
+        self._stop.ask()
         while self._made:
             self._made.pop().close()

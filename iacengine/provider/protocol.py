@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.lang.values import Value
+from iacengine.provider.retry import RetryPolicy
 from iacengine.schema import NO_SCHEMA, Path, Schema
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -31,6 +32,8 @@ class ProviderSchema:
     """Everything a provider offers. The mappings may be lazy: `resources["aws_vpc"]` builds that schema alone.
 
     `functions` holds `iacengine.lang.functions.signature.Function`s by name: what `provider::NAME::FUNCTION` calls.
+    `retries`: how patient to be with objects of a type, under "" with all others; what the engine tries again beside
+    what the provider tries again by itself.
     """
 
     provider: Schema = NO_SCHEMA
@@ -38,6 +41,7 @@ class ProviderSchema:
     data_sources: Mapping[str, Schema] = field(default_factory=lambda: _EMPTY)
     ephemeral_resources: Mapping[str, Schema] = field(default_factory=lambda: _EMPTY)
     functions: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    retries: Mapping[str, RetryPolicy] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,18 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlanResponse:
-    """The provider's answer: the planned object (with `Unknown` where apply will tell) and what forces replacement."""
+    """The provider's answer: the planned object (with `Unknown` where apply will tell) and what forces replacement.
+
+    `retryable` and `throttled` as in `ApplyResponse`.
+    """
 
     planned: Value
     requires_replace: tuple[Path, ...] = ()
     private: bytes | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     legacy_type_system: bool = False
+    retryable: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +97,24 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadResponse:
-    """The object as it is now; `state` None when it is gone. With an error among the diagnostics, state is ignored."""
+    """The object as it is now; `state` None when it is gone. With an error among the diagnostics, state is ignored.
+
+    `retryable` and `throttled` as in `ApplyResponse`.
+    """
 
     state: Value
     private: bytes | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    retryable: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
     """One change to make: create (`prior` None), update, or delete (`planned` None).
 
-    `token` is unique to this operation and the same when the operation is tried again after a crash: pass it where the
-    API takes one (client token, tag, deterministic name), so that `find` can tell whether it happened.
+    `token` is unique to this operation and the same when the operation is tried again: pass it where the API takes one
+    (client token, tag, deterministic name), so that `find` can tell whether it happened.
     `timeout`: seconds after which to give up and say what is there and what is left, from the object's block
     `timeouts`; None: as the provider thinks fit.
     """
@@ -120,13 +134,17 @@ class ApplyResponse:
 
     On error, a state that is not None is kept: a create that failed half-way returns what exists (it becomes tainted);
     an update or delete that failed returns what is there, or None to keep the prior state.
-    `retryable`: the error may pass when tried again (throttling, a lost connection before anything was done).
+    `retryable`: the error may pass when the same is tried again (a lost connection, a server that is not ready). With
+    a create nothing was made, as far as the provider knows: before the next try it is asked to `find` it.
+    `throttled`: the API asked for fewer calls, whether the operation came to a good end or not. The engine then makes
+    fewer at once, and tries what failed again; nothing was done by it.
     """
 
     state: Value
     private: bytes | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     retryable: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
