@@ -12,33 +12,39 @@ import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from iacengine.addresses import ResourceInstance
+from iacengine.addresses import ResourceInstance, parse_provider_reference
 from iacengine.apply.interruption import heeding_interrupts
-from iacengine.apply.operations import Task, perform
+from iacengine.apply.operations import Task, perform, perform_again, perform_last
 from iacengine.apply.preparing import Job, prepare
 from iacengine.apply.progress import Progress
 from iacengine.apply.provisioning.stopping import Stopping
 from iacengine.apply.reading import Reading
+from iacengine.apply.retries import Answer, Retries, failure_of
 from iacengine.apply.settling import done, settle, settle_reading, text_id, told_deposed
 from iacengine.apply.work import Work
 from iacengine.apply.working import AppliedValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity
-from iacengine.plan.events import Listener, ProvisionFinished, ProvisionOutput, ProvisionStarted, StepStarted
+from iacengine.plan.events import (
+    Listener,
+    ProvisionFinished,
+    ProvisionOutput,
+    ProvisionStarted,
+    StepRetrying,
+    StepStarted,
+)
 from iacengine.plan.model import Change, Plan, PlanMode
 from iacengine.provider.instances import Providers
+from iacengine.provider.pace import Pace
 from iacengine.provider.protocol import ApplyResponse
 from iacengine.state.journal_entries import JournalEntry, Operation
 from iacengine.state.model import ObjectKey, ResourceObject
 
 if TYPE_CHECKING:
     from iacengine.apply.provisioning.model import Provisioning
-
-Answer = Any
-"""What a call came to: an `ApplyResponse` for a task; the value, or a DiagnosticsError, for a reading; what went wrong
-for a provisioner, and before that the lines it prints, as `ProvisionOutput`."""
 
 Append = Callable[[list[JournalEntry]], None]
 
@@ -70,7 +76,11 @@ class Executor:
         self.stopping = Stopping()
         self._append = append
         self._parallelism = parallelism
-        self._results: queue.SimpleQueue[tuple[Job | Provisioning, Answer]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Job | Provisioning, Answer] | None] = queue.SimpleQueue()
+        self._retries = Retries()
+        self._last: set[int] = set()
+        self._paces: dict[str, Pace] = {}
+        self._calls: dict[int, tuple[int, float]] = {}
         self._started: dict[int, float] = {}
         self._running = 0
         self._pool: ThreadPoolExecutor | None = None
@@ -119,43 +129,91 @@ class Executor:
     def _run(self) -> None:
         while True:
             self._round()
-            if self._running:
+            if self._running or self._retries:
                 self._collect()
-            elif not self.work.agenda.ready or self.work.progress.is_ending:
+            elif self.work.progress.is_ending or not (self.work.agenda.ready or self.work.agenda.has_held):
                 return
 
     def _await_running(self) -> None:
-        """Let the calls that run come to their end, and note what they answer, after something that ends the run."""
+        """Let the calls that run come to their end, and note what they answer, after something that ends the run.
+
+        What waits to be tried again is left alone: the journal knows that it began.
+        """
         self._broken = True
         while self._running:
-            job, answer = self._next_result()
+            found = self._next_result(None)
+            if found is None:
+                continue
             self._running -= 1
             with contextlib.suppress(Exception):  # what ended the run is told, and the journal knows that this began
-                self._take(job, answer)
+                self._take(*found)
 
     def _round(self) -> None:
         """Start what is ready, up to the parallelism; write the journal once, before the first call."""
+        work, agenda = self.work, self.work.agenda
+        if self._retries or agenda.has_held:
+            self._try_again()
+        ready, progress = agenda.ready, work.progress
+        changes, steps = work.plan.changes, work.plan.steps
         jobs: list[Job] = []
         local = 0
-        while (
-            self.work.agenda.ready
-            and not self.work.progress.is_ending
-            and self._running + len(jobs) - local < self._parallelism
-        ):
-            number = self.work.agenda.ready.popleft()
-            job = prepare(self.work, number, self._provision)
+        while ready and not progress.is_ending and self._running + len(jobs) - local < self._parallelism:
+            number = ready.popleft()
+            if steps[number].operation is not None:
+                pace = self._pace(changes[steps[number].change])
+                if pace.limit < pace.most and not pace.room(monotonic()):
+                    agenda.hold(number, pace)
+                    continue
+            job = prepare(work, number, self._provision)
             if job is None:
                 continue
             jobs.append(job)
             if isinstance(job, Task):
-                self.work.begin(job)
-            local += job.provider.is_local
+                work.begin(job)
+            if not job.provider.is_local:
+                self._begin_call(job)
+                continue
+            local += 1
             if local >= _LOCAL_ROUND:
                 break
         if jobs:
             self._flush()
         for job in jobs:
             self._start(job)
+
+    def _try_again(self) -> None:
+        """Make calls again whose time has come, as far as there is room."""
+        if self.work.progress.is_ending:
+            for retrying in self._retries.give_up():
+                if not self._look_up(retrying.job, retrying.answer):
+                    with self._undisturbed():
+                        self._take(retrying.job, retrying.answer, last=True)
+            return
+        for retrying in self._retries.take_due():
+            if self._running >= self._parallelism or not self._pace(retrying.job.change).room(monotonic()):
+                self._retries.due.append(retrying)
+                continue
+            job = self._retries.again(retrying)
+            self._begin_call(job)
+            self._submit(job, perform_again if self._retries.may_be_done(job) else None)
+        self.work.agenda.release(monotonic())
+
+    def _look_up(self, job: Job, answer: Answer) -> bool:
+        """Have it looked up what an operation made all the same that is not tried again; False when it made nothing."""
+        if not self._retries.may_be_done(job) or answer.state is not None:
+            return False
+        self._last.add(job.step)
+        self._submit(job, partial(perform_last, answer=answer))
+        return True
+
+    def _pace(self, change: Change) -> Pace:
+        pace = self._paces.get(change.provider)
+        if pace is None:
+            pace = self._paces[change.provider] = self.work.providers.pace(change.provider)
+        return pace
+
+    def _begin_call(self, job: Job) -> None:
+        self._calls[job.step] = (self._pace(job.change).begin(), monotonic())
 
     def _provision(self, task: Task, index: int = 0) -> bool:
         """Start the provisioner at a place among those of a step; False when there is none. Raises DiagnosticsError."""
@@ -202,14 +260,16 @@ class Executor:
             self.work.listener(StepStarted(job.step, Operation.READ, job.address))
         self._started[job.step] = monotonic()
 
-    def _submit(self, job: Job | Provisioning) -> None:
+    def _submit(self, job: Job | Provisioning, call: Callable[[Any], Answer] | None = None) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
         self._running += 1
-        self._pool.submit(self._work, job)
+        if call is None:
+            call = _call if isinstance(job, Task | Reading) else self._run_provisioner
+        self._pool.submit(self._work, job, call)
 
-    def _work(self, job: Job | Provisioning) -> None:
-        self._results.put((job, _call(job) if isinstance(job, Task | Reading) else self._run_provisioner(job)))
+    def _work(self, job: Job | Provisioning, call: Callable[[Any], Answer]) -> None:
+        self._results.put((job, call(job)))
 
     def _run_provisioner(self, job: Provisioning) -> Answer:
         from iacengine.apply.provisioning.course import run_provisioner  # lazy: few objects have provisioners
@@ -221,8 +281,12 @@ class Executor:
 
         return run_provisioner(job, say, self.stopping)
 
-    def _take(self, job: Job | Provisioning, answer: Answer) -> None:
-        """Note what the call of a step came to."""
+    def _take(self, job: Job | Provisioning, answer: Answer, *, last: bool = False) -> None:
+        """Note what the call of a step came to. `last`: it is not made again."""
+        if isinstance(job, Task | Reading) and not job.provider.is_local:
+            if not last and not self._is_final(job, answer):
+                return
+            answer = self._retries.end(job.step, answer)
         started = self._started.pop(job.step)
         if isinstance(job, Task):
             assert isinstance(answer, ApplyResponse), "a task is answered by apply"
@@ -233,29 +297,62 @@ class Executor:
         else:
             self._settle_provisioner(job, answer, started)
 
+    def _is_final(self, job: Job, answer: Answer) -> bool:
+        """False for an answer that is not what the step comes to: the call is made again."""
+        if job.step in self._last:
+            self._last.discard(job.step)
+            return True
+        number, began = self._calls.pop(job.step)
+        pace = self._pace(job.change)
+        failure = failure_of(answer)
+        throttled = failure.throttled if failure is not None else getattr(answer, "throttled", False)
+        pace.end(number, throttled=throttled)
+        if failure is None:
+            return True
+        source = parse_provider_reference(job.change.provider).source
+        policy = self.work.providers.retry_policy(source, job.address.resource.type)
+        retrying = self._retries.wait(job, answer, failure, policy, began, ending=self._ending)
+        if retrying is None:
+            return self._broken or not self._look_up(job, answer)
+        if failure.throttled:
+            pace.hold(retrying.due)
+        operation = job.operation if isinstance(job, Task) else Operation.READ
+        deposed = told_deposed(job) if isinstance(job, Task) else ""
+        self.work.listener(
+            StepRetrying(
+                job.step,
+                operation,
+                job.address,
+                retrying.wait,
+                failure.because,
+                retrying.attempt,
+                retrying.attempts,
+                deposed,
+            )
+        )
+        return False
+
     def _collect(self) -> None:
-        """Wait for one answer, then take all that are there."""
+        """Wait for one answer, or until a call is to be made again; then take all answers that are there."""
         if not self.work.agenda.ready:
             self._flush()
-        job, answer = self._next_result()
-        while True:
+        found = self._next_result(self._retries.next_due())
+        while found is not None:
             self._running -= 1
             with self._undisturbed():
-                self._take(job, answer)
-            try:
-                while isinstance((found := self._results.get_nowait())[1], ProvisionOutput):
-                    self.work.listener(found[1])
-                job, answer = found
-            except queue.Empty:
-                return
+                self._take(*found)
+            found = self._next_result(0.0)
 
-    def _next_result(self) -> tuple[Job | Provisioning, Answer]:
+    def _next_result(self, timeout: float | None) -> tuple[Job | Provisioning, Answer] | None:
+        """The next answer; None when there is none in time (None: forever), or the run is to look about."""
         while True:
             try:
-                job, answer = self._results.get()
-                if not isinstance(answer, ProvisionOutput):
-                    return job, answer
-                self.work.listener(answer)
+                found = self._results.get(timeout != 0.0, timeout or None)
+                if found is None or not isinstance(found[1], ProvisionOutput):
+                    return found
+                self.work.listener(found[1])
+            except queue.Empty:
+                return None
             except KeyboardInterrupt:
                 self.interrupt()
 
@@ -267,6 +364,7 @@ class Executor:
                 raise Interrupted
             return
         self.work.progress.interrupted = True
+        self._results.put(None)  # who waits for another try is to wake up
         _thread.start_new_thread(self._stop_running, ())  # it may take locks that this thread holds just now
 
     def _stop_running(self) -> None:
@@ -307,6 +405,8 @@ class Executor:
         else:
             self.work.begin(task)
             self._flush()
+            if not task.provider.is_local:
+                self._begin_call(task)
             self._start(task)
 
     def _settle_provisioner(self, job: Provisioning, problems: tuple[Diagnostic, ...], started: float) -> None:

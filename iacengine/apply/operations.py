@@ -154,6 +154,40 @@ def perform(task: Task) -> ApplyResponse:
         return replace(looked_up(task), diagnostics=found.diagnostics)
 
 
+def perform_again(task: Task) -> ApplyResponse:
+    """Call the provider again, with the same token. A create may have been done although its answer was lost: what is
+    there already is not made twice."""
+    if task.operation is not Operation.CREATE:
+        return perform(task)
+    request = task.request
+    try:
+        found = task.provider.find(request.type, request.token)
+    except DiagnosticsError as problem:
+        return ApplyResponse(None, diagnostics=problem.diagnostics)
+    if any(each.is_error for each in found.diagnostics):
+        return ApplyResponse(None, None, found.diagnostics, found.retryable, found.throttled)
+    if found.state is None:
+        return perform(task)
+    plain, _ = unmark_with_paths(task.planned)
+    block = task.schema.block
+    problems = check_read(block, found.state)
+    if problems:
+        return ApplyResponse(None, diagnostics=(*problems, unusable_answer(task)))
+    if any(each.is_error for each in check_applied(block, plain, found.state, provider=_reference(task.change).source)):
+        half_made = error(
+            f"Made {request.type}, but not as planned",
+            "The answer to its creation was lost. What was found by the token of the operation differs from the plan.",
+            remedy="Apply again: it is tainted, and is replaced.",
+        )
+        return ApplyResponse(found.state, found.private, (half_made,))
+    return ApplyResponse(found.state, found.private)
+
+
+def perform_last(task: Task, answer: ApplyResponse) -> ApplyResponse:
+    """The answer to a create that is not tried again, with what is there all the same."""
+    return replace(answer, state=found.state, private=found.private) if (found := looked_up(task)).state else answer
+
+
 def looked_up(task: Task) -> ApplyResponse:
     """What is there after a call that gave no usable answer: a created object by its token, else nothing is known."""
     if task.operation is Operation.CREATE:

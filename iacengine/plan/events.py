@@ -60,6 +60,23 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRetrying:
+    """A side effect failed with what may pass, `because` of it, and is tried again in `wait` seconds.
+
+    `attempt`: which try that is, counted from 1; `attempts`: how many there are at most, None where nobody counts.
+    """
+
+    step: int
+    operation: Operation
+    address: ResourceInstance
+    wait: float
+    because: str
+    attempt: int
+    attempts: int | None = None
+    deposed: Deposed = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished:
     """A side effect is done after `elapsed` seconds."""
 
@@ -183,6 +200,7 @@ Event = (
     | ReadStarted
     | ReadFinished
     | StepStarted
+    | StepRetrying
     | StepFinished
     | StepFailed
     | StepSkipped

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from iacengine.foundation.duration import duration_text
+from iacengine.plan.events import StepRetrying
 from iacengine.plan.model import Action, ChangeCounts, Reason
 from iacengine.state.journal_entries import Operation
 
@@ -55,6 +57,12 @@ UI_REASON: Final = {
     Reason.REPLACE_BY_TRIGGERS: "replace_triggered_by",
 }
 """Reasons that the machine-readable UI names in its own way; the others have the name they have in plan JSON."""
+
+
+def retrying(event: StepRetrying) -> str:
+    """`Retrying in 2s (throttled), try 2 of 5`"""
+    of = f" of {event.attempts}" if event.attempts is not None else ""
+    return f"Retrying in {duration_text(event.wait)} ({event.because}), try {event.attempt}{of}"
 
 
 def planned_summary(counts: ChangeCounts, *, forget: bool = False) -> str:

@@ -25,6 +25,7 @@ from iacengine.plan.events import (
     RollbackStarted,
     StepFailed,
     StepFinished,
+    StepRetrying,
     StepSkipped,
     StepStarted,
     Warned,
@@ -53,6 +54,8 @@ def event_line(event: Event) -> str | None:
         case StepStarted():
             id_ = f" [id={event.id}]" if event.id and event.operation is not Operation.CREATE else ""
             return f"{_address(event)}: {phrases.STARTED[event.operation]}{id_}"
+        case StepRetrying():
+            return f"{_address(event)}: {phrases.retrying(event)}"
         case StepFinished():
             id_ = f" [id={event.id}]" if event.id and event.operation is not Operation.DELETE else ""
             after = elapsed_text(event.elapsed)
@@ -93,7 +96,7 @@ def still_line(event: StepStarted, elapsed: int) -> str:
     return f"{_address(event)}: {phrases.RUNNING[event.operation]} [{id_}{elapsed_text(elapsed)} elapsed]"
 
 
-def _address(event: StepStarted | StepFinished | StepFailed) -> str:
+def _address(event: StepStarted | StepRetrying | StepFinished | StepFailed) -> str:
     return f"{event.address} (deposed object {event.deposed})" if event.deposed else str(event.address)
 
 

@@ -33,6 +33,7 @@ from iacengine.plan.events import (
     RollbackStarted,
     StepFailed,
     StepFinished,
+    StepRetrying,
     StepSkipped,
     StepStarted,
     Warned,
@@ -109,6 +110,12 @@ class UiLines:
         match event:
             case StepStarted():
                 self._started(event)
+            case StepRetrying():
+                message = f"{event.address}: {phrases.retrying(event)}"
+                told = {"wait_seconds": round(event.wait, 3), "attempt": event.attempt, "because": event.because}
+                if event.attempts is not None:
+                    told["attempts"] = event.attempts
+                self.line("apply_retry", message, hook=_hook(event) | told)
             case StepFinished():
                 self._finished(event)
             case StepFailed():
@@ -261,7 +268,7 @@ def resource_json(address: ResourceInstance) -> dict[str, Any]:
     }
 
 
-def _hook(event: StepStarted | StepFinished | StepFailed | StepSkipped) -> dict[str, Any]:
+def _hook(event: StepStarted | StepRetrying | StepFinished | StepFailed | StepSkipped) -> dict[str, Any]:
     return {"resource": resource_json(event.address), "action": event.operation.value}
 
 
