@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from iacengine.addresses import Mode, ModulePath
 from iacengine.config.fragment import Fragment, Settings
-from iacengine.config.model import Import, Module, Origin, ProviderRequirement, StackSettings
+from iacengine.config.model import Import, Module, Origin, ProviderRequirement, RetryBlock, StackSettings
 from iacengine.config.source import mistake, place_text
 from iacengine.foundation.diagnostics import Findings
 
@@ -84,6 +84,12 @@ def _settings(blocks: list[Settings], findings: Findings) -> StackSettings:
         lambda name: f'required provider "{name}"',
         findings,
     )
+    retries: dict[str, RetryBlock] = _unique(
+        [entry for block in blocks for entry in block.retries],
+        lambda entry: entry.name,
+        lambda name: f'setting "retries" of "{name}"',
+        findings,
+    )
     for name in ("on_failure", "encryption", "backend"):
         holders = [block for block in blocks if getattr(block, name) is not None]
         for other in holders[1:]:
@@ -94,6 +100,7 @@ def _settings(blocks: list[Settings], findings: Findings) -> StackSettings:
         backend=_first(blocks, "backend"),
         on_failure=_first(blocks, "on_failure"),
         encryption=_first(blocks, "encryption"),
+        retries=tuple(retries.values()),
     )
 
 

@@ -8,12 +8,13 @@ from iacengine.config.block_reader import BlockReader, did_you_mean, is_name, ki
 from iacengine.config.decode_encryption import decode_encryption
 from iacengine.config.decode_refactoring import unlabelled
 from iacengine.config.decode_reference import bare
+from iacengine.config.decode_retries import decode_retries
 from iacengine.config.fragment import Fragment, Settings
 from iacengine.config.model import BackendBlock, KeyPath, ProviderName, ProviderRequirement, Raw, SourceFile
 from iacengine.foundation.diagnostics import Findings
 
 ON_FAILURE = ("rollback", "pause", "continue")
-_STACK = ("required_version", "required_providers", "backend", "on_failure", "encryption")
+_STACK = ("required_version", "required_providers", "backend", "on_failure", "encryption", "retries")
 _TERRAFORM_ONLY = ("cloud", "experiments", "provider_meta")
 _VERSION = r"v?\d+(?:\.\d+)*(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
 _CONSTRAINT = re.compile(rf"\s*(?:=|!=|>=|<=|>|<|~>)?\s*{_VERSION}\s*(?:,\s*(?:=|!=|>=|<=|>|<|~>)?\s*{_VERSION}\s*)*")
@@ -31,6 +32,7 @@ def decode_settings(value: Raw, file: SourceFile, path: KeyPath, fragment: Fragm
         settings.backend = _backend(reader)
         settings.on_failure = _on_failure(reader)
         settings.encryption = decode_encryption(reader)
+        settings.retries = decode_retries(reader)
         for name in _TERRAFORM_ONLY:
             if name in reader.left:
                 reader.take(name)

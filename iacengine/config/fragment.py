@@ -18,6 +18,7 @@ from iacengine.config.model import (
     ProviderRequirement,
     Removed,
     ResourceBlock,
+    RetryBlock,
     Variable,
 )
 
@@ -33,6 +34,7 @@ class Settings:
     backend: BackendBlock | None = None
     on_failure: str | None = None
     encryption: EncryptionBlock | None = None
+    retries: list[RetryBlock] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -284,6 +284,18 @@ class EncryptionBlock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RetryBlock:
+    """One entry of `retries`: how patient to be with a provider (by its local name) or a resource type.
+
+    `settings` holds what is said of the fields of `iacengine.provider.retry.RetryPolicy`; times in seconds.
+    """
+
+    name: str
+    settings: Mapping[str, int | float | tuple[str, ...]]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StackSettings:
     """The `stack` (or `terraform`) block. `on_failure` None: the engine's default."""
 
@@ -292,6 +304,7 @@ class StackSettings:
     backend: BackendBlock | None = None
     on_failure: str | None = None
     encryption: EncryptionBlock | None = None
+    retries: tuple[RetryBlock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,14 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iacengine.config.model import Configuration, ProviderName
+from iacengine.config.provider_names import resolve_provider
+from iacengine.config.retries_check import names_provider
 from iacengine.engine.model import Engine
 from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.files import DiskFiles
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.render import with_rendering
-from iacengine.provider.discovery import find_plugin
+from iacengine.provider.discovery import find_plugin, source_address
 from iacengine.provider.instances import Providers
 from iacengine.provider.protocol import ConfigureContext, ProviderPlugin
+from iacengine.provider.retry import NO_RULES, RetryRules
 from iacengine.state.encryption.settings import encryption_settings
 from iacengine.state.model import OutputState
 from iacengine.state.moved import StateMovedError
@@ -27,7 +31,23 @@ if TYPE_CHECKING:
 
 def new_providers(engine: Engine, parallelism: int) -> Providers:
     context = ConfigureContext(engine.configuration.directory or ".", parallelism)
-    return Providers(_find_plugin, context)
+    return Providers(_find_plugin, context, _retry_rules(engine.configuration))
+
+
+def _retry_rules(configuration: Configuration) -> RetryRules:
+    """How patient the stack wants to be, by the source addresses of its providers and by type."""
+    entries = configuration.root.settings.retries
+    if not entries:
+        return NO_RULES
+    by_source, by_type = {}, {}
+    for entry in entries:
+        if names_provider(entry, configuration):
+            resolved = resolve_provider(configuration, (), ProviderName(entry.name), source_address)
+            if resolved is not None:
+                by_source[resolved.reference.source] = entry.settings
+        else:
+            by_type[entry.name] = entry.settings
+    return RetryRules(by_source, by_type)
 
 
 def _find_plugin(source: str) -> ProviderPlugin:
