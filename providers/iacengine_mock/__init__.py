@@ -6,6 +6,7 @@ provider:
     cloud: .iac/mock-cloud.sqlite         # the default, under the stack's directory
     latency: 0.2                          # seconds each operation takes, or {create: 1, read: 0.1}
     eventual_consistency: {reads: 2}      # or {seconds: 0.5}; a plain number counts reads
+    rate_limit: {per_second: 50, burst: 10}   # more are refused as throttled; a plain number: without burst
     faults:
       - {type: mock_server, name: web-1, operation: create, nth: 2, error: quota exceeded}
       - {operation: delete, crash: after}

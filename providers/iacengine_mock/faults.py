@@ -9,7 +9,8 @@ A fault is an object:
 | `nth` | which of the matching operations, counted from 1 (the default); 0: every one |
 | `error` | the message it fails with |
 | `when` | `before` (the default) the cloud did anything, or `after`: a create then leaves a half-made object |
-| `retryable` | true: the engine may try again, as after throttling |
+| `retryable` | true: the engine may try again; with `when: after` the change was made, and the answer to it got lost |
+| `throttled` | true: it fails because of too many requests, so that the engine also makes fewer of them at once |
 | `crash` | instead of `error`: `before` or `after` the change in the cloud the process is killed with SIGKILL |
 
 Matching operations are counted in the cloud's file, per combination of `type`, `name` and `operation`. A count is
@@ -28,7 +29,7 @@ from iacengine.foundation.diagnostics import near_match
 from iacengine_mock.cloud import Cloud
 
 OPERATIONS = ("create", "read", "update", "delete", "open", "renew", "close")
-_KEYS = ("type", "name", "operation", "nth", "error", "when", "retryable", "crash")
+_KEYS = ("type", "name", "operation", "nth", "error", "when", "retryable", "throttled", "crash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Fault:
     error: str | None = None
     when: str = "before"
     retryable: bool = False
+    throttled: bool = False
     crash: str | None = None
 
     @property
@@ -109,6 +111,7 @@ def _parse(data: Any, where: str) -> Fault:
     for key in ("type", "name", "error"):
         if not isinstance(given.get(key, ""), str):
             raise ValueError(f"{where}.{key} must be a string")
-    if not isinstance(given.get("retryable", False), bool):
-        raise ValueError(f"{where}.retryable must be true or false")
+    for key in ("retryable", "throttled"):
+        if not isinstance(given.get(key, False), bool):
+            raise ValueError(f"{where}.{key} must be true or false")
     return Fault(**given)

@@ -29,10 +29,21 @@ from iacengine.provider.protocol import (
 from iacengine.schema.values import decode, encode
 from iacengine_mock.cloud import Cloud, CloudError
 from iacengine_mock.faults import Fault, firing
+from iacengine_mock.rate import Bucket
 from iacengine_mock.settings import Settings, parse_settings
 from iacengine_mock.types import SCHEMA, completed, new_id
 
 _POLL = 0.005  # seconds between two looks whether a change can be seen
+
+
+_TOO_MANY = (
+    error(
+        "Too many requests",
+        "The mock cloud bears fewer requests a second.",
+        remedy="Lower the parallelism, or raise rate_limit in the provider's configuration.",
+    ),
+)
+_THROTTLED_READ = ReadResponse(None, None, _TOO_MANY, retryable=True, throttled=True)
 
 
 class _StoppedError(Exception):
@@ -45,6 +56,7 @@ class MockProvider(ProviderBase):
     def __init__(self) -> None:
         self._settings = Settings()
         self._cloud = Cloud(self._settings.cloud)
+        self._bucket: Bucket | None = None
         self._stopped = threading.Event()
 
     def schema(self) -> ProviderSchema:
@@ -57,6 +69,7 @@ class MockProvider(ProviderBase):
         settings, problems = parse_settings(config)
         self._cloud.close()
         self._settings = settings
+        self._bucket = Bucket(*settings.rate) if settings.rate is not None else None
         self._cloud = Cloud(os.path.join(context.stack_directory, settings.cloud), settings.lag)  # noqa: PTH118
         return problems
 
@@ -76,6 +89,8 @@ class MockProvider(ProviderBase):
     # --- reading
 
     def read(self, requests: Sequence[ReadRequest]) -> Sequence[ReadResponse]:
+        if self._is_throttled():
+            return [_THROTTLED_READ for _ in requests]
         try:
             self._wait("read")
             found = self._cloud.read([request.state["id"] for request in requests if request.state["id"] is not None])
@@ -87,19 +102,21 @@ class MockProvider(ProviderBase):
     def _read_one(self, request: ReadRequest, found: Mapping[str, tuple[str, dict[str, Any]]]) -> ReadResponse:
         fault = self._fault("read", request.type, request.state)
         if fault is not None:
-            return ReadResponse(None, diagnostics=_failed("read", request.type, fault.error or ""))
+            return _failed_read(request.type, fault)
         _, stored = found.get(request.state["id"], ("", None))
         return ReadResponse(None if stored is None else self._decode(request.type, stored), request.private)
 
     def read_data(self, type_: str, config: Value) -> ReadResponse:
         if type_ not in SCHEMA.data_sources:
             return super().read_data(type_, config)
+        if self._is_throttled():
+            return _THROTTLED_READ
         block = SCHEMA.data_sources[type_].block
         try:
             self._wait("read")
             fault = self._fault("read", type_, config)
             if fault is not None:
-                return ReadResponse(None, diagnostics=_failed("read", type_, fault.error or ""))
+                return _failed_read(type_, fault)
             found = self._look_up(type_, config["id"], config["name"])
         except (_StoppedError, OSError, sqlite3.Error) as problem:
             return ReadResponse(None, diagnostics=self._unreachable(problem))
@@ -130,6 +147,8 @@ class MockProvider(ProviderBase):
         return [ImportedObject(type_, self._decode(type_, found[0]))], ()
 
     def find(self, type_: str, token: str) -> ReadResponse:
+        if self._is_throttled():
+            return _THROTTLED_READ
         try:
             stored = self._cloud.find(type_, token)
         except (OSError, sqlite3.Error) as problem:
@@ -140,6 +159,8 @@ class MockProvider(ProviderBase):
 
     def apply(self, request: ApplyRequest) -> ApplyResponse:
         operation = "delete" if request.planned is None else "create" if request.prior is None else "update"
+        if self._is_throttled():
+            return ApplyResponse(None, diagnostics=_TOO_MANY, retryable=True, throttled=True)
         subject = request.prior if request.planned is None else request.planned
         try:
             deadline = None if request.timeout is None else monotonic() + request.timeout
@@ -151,10 +172,15 @@ class MockProvider(ProviderBase):
                 return ApplyResponse(
                     None,
                     diagnostics=_failed(operation, request.type, fault.error or ""),
-                    retryable=fault.retryable,
+                    retryable=fault.retryable or fault.throttled,
+                    throttled=fault.throttled,
                 )
             state = self._change(operation, request)
             fault = faults.at("after")
+            if fault is not None and fault.retryable:  # the answer is lost
+                return ApplyResponse(
+                    None, diagnostics=_failed(operation, request.type, fault.error or ""), retryable=True
+                )
             if fault is not None:
                 return ApplyResponse(state, diagnostics=_failed(operation, request.type, fault.error or ""))
             if not self._settle((state or request.prior)["id"], deadline):
@@ -229,6 +255,9 @@ class MockProvider(ProviderBase):
 
     # --- both
 
+    def _is_throttled(self) -> bool:
+        return self._bucket is not None and not self._bucket.take()
+
     def _fault(self, operation: str, type_: str, subject: Value) -> Fault | None:
         faults = firing(self._settings.faults, self._cloud, operation, type_, subject.get("name"))
         return faults.at("before") or faults.at("after")
@@ -266,6 +295,16 @@ def _timed_out(operation: str, request: ApplyRequest, left: str) -> tuple[Diagno
             f"It was not done after {duration_text(request.timeout or 0)}. {left}",
             remedy=f'Allow more time with "{operation}" in the block timeouts.',
         ),
+    )
+
+
+def _failed_read(type_: str, fault: Fault) -> ReadResponse:
+    return ReadResponse(
+        None,
+        None,
+        _failed("read", type_, fault.error or ""),
+        retryable=fault.retryable or fault.throttled,
+        throttled=fault.throttled,
     )
 
 

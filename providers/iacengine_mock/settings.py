@@ -16,13 +16,17 @@ DEFAULT_CLOUD = ".iac/mock-cloud.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`cloud` is the file's path, `latency` in seconds by operation; `wait`: changes wait until reads see them."""
+    """`cloud` is the file's path, `latency` in seconds by operation; `wait`: changes wait until reads see them.
+
+    `rate`: how many requests a second the cloud bears, and how many at once beyond that; None: any number.
+    """
 
     cloud: str = DEFAULT_CLOUD
     latency: Mapping[str, float] = field(default_factory=dict)
     lag: Lag = NO_LAG
     wait: bool = True
     faults: tuple[Fault, ...] = ()
+    rate: tuple[float, int] | None = None
 
 
 def parse_settings(config: Value) -> tuple[Settings, tuple[Diagnostic, ...]]:
@@ -48,6 +52,7 @@ def parse_settings(config: Value) -> tuple[Settings, tuple[Diagnostic, ...]]:
         lag=lag,
         wait=wait,
         faults=setting("faults", parse_faults, ()),
+        rate=setting("rate_limit", _rate, None),
     )
     return settings, tuple(problems)
 
@@ -77,6 +82,19 @@ def _lag(data: Any) -> tuple[Lag, bool]:
     if not isinstance(wait, bool):
         raise ValueError("wait must be true or false")
     return Lag(_reads(data.get("reads") or 0), _number(data.get("seconds") or 0, "seconds")), wait
+
+
+def _rate(data: Any) -> tuple[float, int]:
+    if not isinstance(data, dict):
+        data = {"per_second": data}
+    for key in data:
+        if key not in ("per_second", "burst"):
+            raise ValueError(f'there is no key "{key}", only per_second and burst')
+    per_second = _number(data.get("per_second"), "per_second")
+    burst = _number(data.get("burst") or 1, "burst")
+    if not per_second or burst != int(burst):
+        raise ValueError("per_second must be more than 0, and burst a whole number")
+    return per_second, max(1, int(burst))
 
 
 def _reads(value: Any) -> int:

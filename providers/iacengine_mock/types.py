@@ -125,6 +125,7 @@ SETTINGS = Block(
         "latency": Attribute(DYNAMIC, optional=True, description="Seconds, or an object of seconds by operation."),
         "eventual_consistency": Attribute(DYNAMIC, optional=True, description="How far reads lag behind."),
         "faults": Attribute(DYNAMIC, optional=True, description="A list of operations that fail or crash."),
+        "rate_limit": Attribute(DYNAMIC, optional=True, description="How many requests a second it bears."),
     }
 )
 
