@@ -186,6 +186,9 @@ class _Run:
             return None
         if not (self.findings.errors or progress.interrupted):
             return None
+        before = self.plan.prior_state.pending_rollback
+        if before is not None:  # this run took over from one that was not undone: the way back leads to before that
+            return replace(before, paused=False)
         return PendingRollback(self.run, self.plan.base_serial, self.plan.state_changes, _moves(self.plan))
 
     def _state(self) -> State:

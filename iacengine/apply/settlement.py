@@ -168,9 +168,7 @@ def _settle(ground: Ground, stored: State | None, replayed: Replay) -> State | N
     return write_recovered(state, base_serial, ground.backend, ground.lock)
 
 
-def _to_be_undone(
-    replayed: Replay, base_serial: int | None, before: PendingRollback | None
-) -> PendingRollback | None:
+def _to_be_undone(replayed: Replay, base_serial: int | None, before: PendingRollback | None) -> PendingRollback | None:
     """What is to be undone after the last run, by what it said in the journal and what was to be undone `before`."""
     last = replayed.runs[-1]
     if last.committed or last.outcome == "complete":
@@ -185,6 +183,6 @@ def _pending_warning(pending: PendingRollback) -> Diagnostic:
     return warning(
         "An earlier run is not undone",
         f"The run {pending.run} failed or was interrupted, and what it had done {how}.",
-        remedy="Try (again) with `iac recover --retry`, keep what is there with `iac recover --keep`, or go on: an "
-        "apply that succeeds settles it.",
+        remedy="Go on with an apply: it takes over, and if it fails all is undone, back to before that run. Or undo it "
+        "now with `iac recover --retry`, or keep what is there with `iac recover --keep`.",
     )

@@ -66,7 +66,7 @@ class Engine:
 class Session:
     """One hold of the state: its lock (None: not locked) and the providers of the run, from plan to apply.
 
-    `applies`: real things may be changed under it, so that a failed run is undone before anything is planned.
+    `applies`: real things may be changed under it.
     `recorder` keeps the record of the run; there is one when there is a lock.
     """
 

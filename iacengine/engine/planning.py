@@ -15,7 +15,7 @@ from iacengine.engine.validating import check
 from iacengine.engine.variables import collected_variables
 from iacengine.foundation.diagnostics import Findings, failure, warning
 from iacengine.plan.events import Listener, Warned, ignore
-from iacengine.plan.model import Plan
+from iacengine.plan.model import Plan, PlanMode
 from iacengine.provider.discovery import source_address
 from iacengine.provider.instances import Providers
 from iacengine.state.model import State
@@ -67,7 +67,8 @@ def _plan(engine: Engine, options: PlanOptions, variables: VariableSources, list
         parallelism=options.parallelism,
         allow_deferral=options.allow_deferral,
     )
-    stored = settled_state(engine, values, held, listener, options.parallelism, undo=held.applies)
+    undo = held.applies and options.mode is PlanMode.REFRESH_ONLY  # an apply takes over what is to be undone
+    stored = settled_state(engine, values, held, listener, options.parallelism, undo=undo)
     made = make_plan(
         engine.configuration,
         stored,

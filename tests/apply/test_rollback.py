@@ -267,3 +267,16 @@ def test_the_way_back_to_an_earlier_version_is_a_plan_like_any_other(watched):
     assert now["c"][1]["size"] == "big"
     assert_as_stored(watched)
     assert_nothing_to_do(watched, BEFORE)
+
+
+def test_an_apply_takes_over_what_is_to_be_undone_and_leads_back_to_before_that_when_it_fails(watched):
+    before = settle(watched, {"mock_object": {"a": {"name": "a"}}})
+    changed = {"name": "a", "attributes": {"x": 1}}
+    first = {"mock_object": {"a": changed, "b": {"name": "b", "depends_on": ["mock_object.a"]}}}
+    outcome = fail(watched, first, failing("create", "b"), failing("update", "a", nth=2))
+    assert outcome.needs_recovery
+    second = {"mock_object": {"a": {"name": "a"}, "c": {"name": "c", "depends_on": ["mock_object.a"]}}}
+    outcome = fail(watched, second, failing("create", "c"))
+    assert outcome.is_rolled_back, outcome.rollback.diagnostics
+    assert cloud(watched) == before
+    assert_as_stored(watched)
