@@ -13,6 +13,7 @@ from iacengine.evaluation.conditions import judge
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.plan.managed import evaluate_config
 from iacengine.plan.model import Change
+from iacengine.schema.unknowns import alike
 from iacengine.state.journal_entries import Operation
 from iacengine.state.model import ObjectKey, ResourceObject
 
@@ -51,13 +52,18 @@ def prepare(work: Work, number: int, provision: Callable[[Task], bool]) -> Job |
     return None
 
 
-def _restore(work: Work, number: int, operation: Operation, change: Change) -> Task:
+def _restore(work: Work, number: int, operation: Operation, change: Change) -> Task | None:
+    """Making an object what it was; None when it is that already, since nothing it refers to has another name now."""
     reference = parse_provider_reference(change.provider)
     if not work.values.setup.of_stored(reference):
         raise DiagnosticsError(work.values.no_provider(change.address, reference))
     schema = work.values.schema(reference, change.address)
     renamed = work.renaming.of(change.dependencies)
-    return prepare_restore(number, operation, change, work.providers.configured(reference), schema, renamed)
+    task = prepare_restore(number, operation, change, work.providers.configured(reference), schema, renamed)
+    if operation is Operation.UPDATE and alike(task.request.prior, task.request.planned):
+        work.agenda.finish(number)
+        return None
+    return task
 
 
 def _forward(work: Work, number: int, operation: Operation, change: Change) -> Task | None:
@@ -110,4 +116,4 @@ def _reading(work: Work, number: int, change: Change) -> Reading:
     reference = work.values.setup.of_block(change.address.module.path, block)
     schema = work.values.schema(reference, change.address)
     config, marks = evaluate_config(block, schema, work.values.scope(change.address, block))
-    return Reading(number, change, block, work.providers.configured(reference), schema, config, marks)
+    return Reading(number, change, block, work.providers.impatient(reference), schema, config, marks)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from iacengine.addresses import ResourceInstance
 from iacengine.lang.values import Value, map_children
+from iacengine.plan.new_names import with_names
 from iacengine.state.model import ResourceObject
 
 
@@ -35,7 +36,7 @@ class Renaming:
 
 
 def with_new_names(value: Value, renamed: Mapping[str, str]) -> Value:
-    """The value with each text that is an old name replaced by the new one."""
+    """The value with each text that is an old name replaced by the new one; inside longer texts too."""
     if value.__class__ is str:
-        return renamed.get(value, value)
+        return with_names(value, renamed)
     return map_children(value, lambda child: with_new_names(child, renamed))
