@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-APPLY = ("apply", "--auto-approve")
+APPLY = ("apply", "--auto-approve", "--on-failure", "pause")
 THING = {"resource": {"defective_thing": {"a": {"name": "x"}}}}
 
 

@@ -22,7 +22,7 @@ def test_an_output_of_a_replacement_that_failed_stays_as_it_was(create_before_de
     stack.write(stack_file("a"))
     stack.apply()
     stack.write(stack_file("b", failing("create")))
-    stack.apply(code=1)
+    stack.apply("--on-failure", "pause", code=1)
     assert stack.outputs() == {"image": "a"}
     assert len(stack.objects()) == create_before_destroy
     stack.write(stack_file("b"))
@@ -42,7 +42,7 @@ def test_an_output_of_what_was_skipped_is_not_made(stack):
             "output": {"o": {"value": "${mock_object.o.name}"}, "p": {"value": "${mock_object.p.name}"}},
         }
     )
-    done = stack.apply(code=1)
+    done = stack.apply("--on-failure", "pause", code=1)
     assert "mock_object.o: Skipped" in done.out
     assert stack.outputs() == {"p": "p"}
 
@@ -57,7 +57,7 @@ def test_what_a_failed_create_left_half_made_is_replaced_and_nothing_is_left_ove
             "resource": {"mock_server": {"s": {"name": "s", "image": "b"} | image}},
         }
     )
-    stack.apply(code=1)
+    stack.apply("--on-failure", "pause", code=1)
     assert len(stack.cloud()) == len(stack.objects()) == 2
     stack.apply()
     assert len(stack.cloud()) == len(stack.objects()) == 1

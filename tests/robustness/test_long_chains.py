@@ -51,7 +51,7 @@ def test_names_that_double_at_every_step_are_computed_once_after_a_failure(stack
             "output": {"o": {"value": f"${{length(local.l{steps - 1}) > 0 ? length(mock_object.o.id) : 0}}"}},
         }
     )
-    stack.apply(code=1)
+    stack.apply("--on-failure", "pause", code=1)
     assert stack.outputs() == {}
 
 

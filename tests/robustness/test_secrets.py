@@ -55,5 +55,5 @@ def test_a_secret_is_never_printed(case, json_lines, stack):
 
 def test_an_error_still_says_what_is_no_secret(stack):
     stack.write(CASES["create"] | {"variable": {"secret": {"sensitive": True}}})
-    done = stack.iac("apply", "--auto-approve", env={"TF_VAR_secret": SECRET}, code=1)
+    done = stack.iac("apply", "--auto-approve", "--on-failure", "pause", env={"TF_VAR_secret": SECRET}, code=1)
     assert "There is no mock_network with the id (sensitive value)." in done.err
