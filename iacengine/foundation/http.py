@@ -15,7 +15,7 @@ import ssl
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -72,6 +72,10 @@ class Answer:
         return 200 <= self.status < 300
 
 
+Receive = Callable[[Answer, Iterator[bytes]], None]
+"""Takes what a server sends: its answer, still without content, and the pieces as they come."""
+
+
 class HttpError(DiagnosticsError):
     """A request that failed. `status` is that of the last answer (None: there was none).
 
@@ -112,20 +116,25 @@ class HttpClient:
         address: str,
         *,
         content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
         accept: Collection[int] = (),
         backoff: Backoff | None = None,
         timeout: float | None = None,
+        receive: Receive | None = None,
     ) -> Answer:
         """Ask, and ask again while the failure may pass: the request must bear being made twice.
 
+        `headers` that are a function are asked for before each attempt. `receive` takes what a server sends with a
+        status from 200 to 299 piece by piece, at each attempt; the answer then has no content.
         Returns an answer with a status from 200 to 299 or in `accept`; raises HttpError for anything else.
         """
         backoff = backoff or self._settings.backoff
-        given = dict(headers or {})
         address, user, password = basic_from(address)
-        if user is not None or password is not None:
-            given = {"Authorization": _basic(user, password), **given}
+        basic = {} if user is None and password is None else {"Authorization": _basic(user, password)}
+
+        def given() -> dict[str, str]:
+            return {**basic, **(headers() if callable(headers) else headers or {})}
+
         origin = _origin(address)
         circuit = self._circuits.setdefault(
             origin, Circuit(self._settings.circuit_failures, self._settings.circuit_rest, self._clock)
@@ -140,7 +149,7 @@ class HttpClient:
         limits = httpx2.Timeout(timeout or self._settings.timeout, connect=self._settings.connect)
         try:
             answer = retrying(
-                lambda: self._attempt(method, address, content, given, accept, limits),
+                lambda: self._attempt(method, address, content, given(), accept, limits, receive),
                 backoff,
                 clock=self._clock,
                 sleep=self._sleep,
@@ -175,6 +184,7 @@ class HttpClient:
         headers: dict[str, str],
         accept: Collection[int],
         limits: httpx2.Timeout,
+        receive: Receive | None,
     ) -> Answer:
         """One attempt, with its redirects. Raises Transient around what may pass."""
         sent = {"User-Agent": f"iacengine/{VERSION}", **self._settings.headers, **self._credentials(), **headers}
@@ -184,7 +194,7 @@ class HttpClient:
             if foreign:
                 own = {name.lower() for name in self._settings.headers} | _SECRETS
                 sent = {name: value for name, value in sent.items() if name.lower() not in own}
-            answer = self._send(method, here, content, sent, limits, foreign=foreign)
+            answer = self._send(method, here, content, sent, limits, receive, foreign=foreign)
             target = answer.headers.get("location")
             if answer.status not in (301, 302, 303, 307, 308) or answer.status in accept or not target:
                 return _judged(answer, method, accept)
@@ -202,18 +212,23 @@ class HttpClient:
         content: bytes | None,
         headers: Mapping[str, str],
         limits: httpx2.Timeout,
+        receive: Receive | None,
         *,
         foreign: bool,
     ) -> Answer:
         client = self._foreign_connections() if foreign else self._own
         try:
             with client.stream(method, address, content=content, headers=dict(headers), timeout=limits) as response:
-                return Answer(
+                head = Answer(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
-                    self._whole(response, address),
+                    b"",
                     shown(address),
                 )
+                if receive is not None and head.ok:
+                    receive(head, response.iter_bytes())
+                    return head
+                return replace(head, content=self._whole(response, address))
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
             raise HttpError(
                 "Invalid address", f"{shown(address)} is no address of a server.", "Write it as https://HOST/PATH."
