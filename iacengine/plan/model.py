@@ -198,6 +198,8 @@ class Plan:
             return any(change.action is not Action.NO_OP for change in self.drift) or any(
                 output.action in (Action.CREATE, Action.UPDATE) for output in self.outputs.values()
             )
+        if self.mode is PlanMode.ROLLBACK and self.state_changes:
+            return True  # what was forgotten or moved since is taken up again
         return any(
             change.is_effect or change.previous_address or change.import_id or change.changes_protection
             for change in self.changes

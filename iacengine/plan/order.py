@@ -68,10 +68,13 @@ def order_steps(
     return order.steps()
 
 
-def order_restoration(changes: Sequence[Change], now: State, target: State) -> tuple[Step, ...]:
+def order_restoration(
+    changes: Sequence[Change], now: State, target: State, *, commit_last: bool = False
+) -> tuple[Step, ...]:
     """The steps that lead back to an earlier state, from what both states say of their objects. Never has a cycle.
 
-    What is made again follows what it needed then; what is deleted goes after what needs it now has been changed back.
+    What is made again follows what it needed then; what is deleted goes after what needs it now has been changed back,
+    and with `commit_last` after all else, unless something is to be made in its place.
     """
     if not changes:
         return ()
@@ -80,7 +83,12 @@ def order_restoration(changes: Sequence[Change], now: State, target: State) -> t
     order.make_room()
     order.follow_needs(_stored_needs(target))
     needed = _stored_needs(now)
-    order.follow_deletes(needed, _users(needed))
+    users = _users(needed)
+    if commit_last:
+        order.find_commit([users])
+    order.follow_deletes(needed, users)
+    if commit_last:
+        order.put_commit_last()
     order.break_cycles()
     return order.steps()
 
@@ -101,6 +109,7 @@ class _Order:
         self.deletes: defaultdict[str, list[int]] = defaultdict(list)
         self.late_deletes: set[int] = set()
         self.commit: set[int] = set()
+        self.room: set[int] = set()
         self.step_blocks: dict[int, str] = {}
         self.changes = changes
         for index, change in enumerate(changes):
@@ -192,6 +201,7 @@ class _Order:
                 if delete is not None:
                     self.hard[step].append(delete)
                     self.late_deletes.discard(delete)
+                    self.room.add(delete)
 
     # --- deletes ---------------------------------------------------------------------------------------------------
 
@@ -206,14 +216,15 @@ class _Order:
         declared = {_block_text(node): set(declaring.of(node)) for node in graph if node.kind is Kind.RESOURCE}
         users = [_users(needs) for needs in (stored, declared)]
         if commit_last:
-            self._find_commit(users)
+            self.find_commit(users)
         self.follow_deletes(stored, users[0])
         self.follow_deletes(declared, users[1], new_objects=True)
 
-    def _find_commit(self, users: Sequence[_Dependencies]) -> None:
-        """The deletes that can come last: those that no replacement waits for."""
+    def find_commit(self, users: Sequence[_Dependencies]) -> None:
+        """The deletes that can come last: those that nothing which is made in their place waits for."""
         awaited: set[str] = set()
         reached = [str(change.address.config) for change in self.changes if change.action is Action.REPLACE]
+        reached += [self.step_blocks[step] for step in sorted(self.room)]
         while reached:
             block = reached.pop()
             for used_by in users:
@@ -225,7 +236,7 @@ class _Order:
             for block, steps in self.deletes.items()
             if block not in awaited
             for step in steps
-            if self.changes[self.change_of[step]].action is not Action.REPLACE
+            if self.changes[self.change_of[step]].action is not Action.REPLACE and step not in self.room
         }
 
     def put_commit_last(self) -> None:

@@ -264,8 +264,10 @@ class _Restoration:
             if key[0].resource.mode is Mode.DATA and key not in self.target.objects and key[0] not in skipped:
                 self.state_changes[key] = None
         for key, stored in self.target.objects.items():
-            if key[0].resource.mode is Mode.DATA and key[0] not in skipped and now.objects.get(key) is not stored:
-                self.state_changes[key] = stored
+            if key[0].resource.mode is Mode.DATA and key[0] not in skipped:
+                there = now.objects.get(key)
+                if there is None or there.attributes != stored.attributes or _memory(there) != _memory(stored):
+                    self.state_changes[key] = stored
 
     # --- the result ------------------------------------------------------------------------------------------------
 
@@ -281,7 +283,7 @@ class _Restoration:
             base_serial=self.stored.serial,
             prior_state=prior_state,
             changes=changes,
-            steps=order_restoration(changes, prior_state, self.target),
+            steps=order_restoration(changes, prior_state, self.target, commit_last=on_failure == "rollback"),
             outputs=_outputs(self.stored, self.target),
             state_changes=self.state_changes,
             variables=around.variables,

@@ -11,11 +11,14 @@ from iacengine.cli.terminal import Terminal
 
 @click.command("show", cls=Command)
 @click.argument("path", required=False, default=".", metavar="[STACK | PLANFILE]")
+@click.option("--serial", metavar="SERIAL", help="Show this version of the state (see `iac state history`).")
 @json_option
 @state_option
 @show_sensitive_option
 @click.pass_obj
-def command(terminal: Terminal, path: str, as_json: bool, state: str | None, show_sensitive: bool) -> None:
+def command(
+    terminal: Terminal, path: str, serial: str | None, as_json: bool, state: str | None, show_sensitive: bool
+) -> None:
     """Show the state of a stack, or a saved plan.
 
     With --json the formats are Terraform's (state 1.0, plan 1.2). As there, sensitive values stand in the JSON as they
@@ -24,9 +27,11 @@ def command(terminal: Terminal, path: str, as_json: bool, state: str | None, sho
     from iacengine.cli.operation import is_plan_file  # lazy: help needs none of it
 
     if is_plan_file(path):
+        if serial is not None:
+            raise click.UsageError("--serial chooses a version of a state; a plan file has none.")
         _show_plan(terminal, path, as_json=as_json, show_sensitive=show_sensitive)
     else:
-        _show_state(terminal, path, state, as_json=as_json, show_sensitive=show_sensitive)
+        _show_state(terminal, path, state, serial, as_json=as_json, show_sensitive=show_sensitive)
 
 
 def _show_plan(terminal: Terminal, path: str, *, as_json: bool, show_sensitive: bool) -> None:
@@ -48,11 +53,19 @@ def _show_plan(terminal: Terminal, path: str, *, as_json: bool, show_sensitive: 
     terminal.write(styled(segments, color=terminal.color))
 
 
-def _show_state(terminal: Terminal, path: str, state_path: str | None, *, as_json: bool, show_sensitive: bool) -> None:
+def _show_state(
+    terminal: Terminal, path: str, state_path: str | None, serial: str | None, *, as_json: bool, show_sensitive: bool
+) -> None:
     from iacengine import engine  # lazy, as above
     from iacengine.cli.schemas import installed_schemas
 
-    state = engine.read_state(engine.open_stack(path, state_path=state_path))
+    stack = engine.open_stack(path, state_path=state_path)
+    if serial is None:
+        state = engine.read_state(stack)
+    else:
+        from iacengine.cli.state_versions import read_version
+
+        state = read_version(stack.backend, serial)
     if as_json:
         from iacengine.cli.views.state_json import state_json
         from iacengine.cli.views.value_json import dumps

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iacengine.cli import state_migration
+from iacengine.cli import state_migration, version_commands
 from iacengine.cli.group import Command, Group
 from iacengine.cli.options import approve_option, json_option, lock_timeout_option, show_sensitive_option, state_option
 from iacengine.cli.terminal import Terminal
@@ -27,6 +27,8 @@ def command() -> None:
 
 
 command.add_command(state_migration.command)
+command.add_command(version_commands.history)
+command.add_command(version_commands.diff)
 
 
 def _print_json(terminal: Terminal, data: object) -> None:
