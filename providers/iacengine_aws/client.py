@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from iacengine.foundation.diagnostics import DiagnosticsError, error, failure, near_match
-from iacengine_aws.errors import ApiError, api_error
+from iacengine_aws.errors import EXPIRED, THROTTLED, ApiError, api_error
 from iacengine_aws.settings import AssumeRole, Settings
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Session:
         self._clients: dict[str, BaseClient] = {}
         self._operations: dict[tuple[str, str], Callable[..., Any]] = {}
         self._identity: Mapping[str, str] | None = None
+        self._generation = 0  # how often credentials were looked for again
+        self._retired: list[BaseClient] = []
+        self._throttled = threading.local()
+        self.throttled = 0
+        """How many answers asked for fewer calls, those included that botocore tried again by itself."""
         self._botocore = self._make_session()
         self.region = self._find_region()
         self._check_credentials()
@@ -61,7 +66,19 @@ class Session:
     # --- calls ------------------------------------------------------------------------------------------------------
 
     def call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The response of one call, without its metadata. Raises ApiError."""
+        """The response of one call, without its metadata. Raises ApiError.
+
+        When the credentials have expired, new ones are looked for, and the call is made once more.
+        """
+        generation = self._generation
+        try:
+            return self._call(service, operation, params)
+        except ApiError as problem:
+            if problem.code not in EXPIRED or not self._renew(generation):
+                raise
+        return self._call(service, operation, params)
+
+    def _call(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # heavy: loaded with the session
 
         try:
@@ -76,12 +93,28 @@ class Session:
         return response
 
     def pages(self, service: str, operation: str, params: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        """The responses of a call that answers in pages. Raises ApiError."""
+        """The responses of a call that answers in pages. Raises ApiError.
+
+        Credentials that have expired are looked for again before the first page only: from there on it is too late to
+        begin anew.
+        """
+        generation, begun = self._generation, False
+        try:
+            for page in self._pages(service, operation, params):
+                begun = True
+                yield page
+            return
+        except ApiError as problem:
+            if begun or problem.code not in EXPIRED or not self._renew(generation):
+                raise
+        yield from self._pages(service, operation, params)
+
+    def _pages(self, service: str, operation: str, params: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         from botocore.exceptions import BotoCoreError, ClientError  # heavy: loaded with the session
 
         client = self.client(service)
         if not client.can_paginate(operation):
-            yield self.call(service, operation, params)
+            yield self._call(service, operation, params)
             return
         try:
             yield from client.get_paginator(operation).paginate(**params)
@@ -112,7 +145,7 @@ class Session:
         self.stopped.set()
         if "_pool" in self.__dict__:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._retired):
             client.close()
 
     @cached_property
@@ -123,6 +156,60 @@ class Session:
         """Wait, but not when the run is asked to stop. Raises ApiError then."""
         if self.stopped.wait(seconds):
             raise ApiError("iacengine", "wait", "Stopped", "interrupted while waiting", answered=False)
+
+    # --- throttling and credentials ---------------------------------------------------------------------------------
+
+    @property
+    def throttled_here(self) -> int:
+        """As `throttled`, of the calls of this thread alone."""
+        return getattr(self._throttled, "count", 0)
+
+    def _hear_retry(self, response: Any = None, **_: Any) -> None:
+        """botocore asks whether to try again: it decides by itself, and this only counts. Returns None to say so."""
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code in THROTTLED:
+            self._throttled.count = self.throttled_here + 1
+            with self._lock:
+                self.throttled += 1
+
+    def _renew(self, generation: int) -> bool:
+        """Look for credentials again, where they were found at first; False when there are no others.
+
+        Credentials that come with a time to renew them renew themselves before it. This is for others, which somebody
+        has put into the shared files meanwhile, and for those that end before they say. `generation`: that of the
+        credentials that have expired. Of many calls that fail together the first one looks.
+        """
+        with self._lock:
+            if generation != self._generation:
+                return True
+            before = self._botocore
+            try:
+                self._botocore = self._make_session()
+                self._check_credentials()
+                if not self.settings.assume_roles and _keys(self._botocore) == _keys(before):
+                    raise failure("The AWS credentials have expired", "There are no others.")
+                self._retire_clients()
+                for role in self.settings.assume_roles:
+                    self._take_role(role)
+                if self._identity is not None:
+                    self._require_same_account(self._identity["Account"])
+            except (DiagnosticsError, ApiError):  # the call's own failure is told, with its remedy
+                self._botocore = before
+                self._retire_clients()
+                return False
+            self._generation += 1
+        return True
+
+    def _require_same_account(self, account: str) -> None:
+        """What was planned for one account is not applied to another. Raises ApiError or DiagnosticsError."""
+        if self._call("sts", "get_caller_identity", {})["Account"] != account:
+            raise failure("Other AWS account", "The new credentials belong to another account than those before.")
+
+    def _retire_clients(self) -> None:
+        """Make new clients from here on. Calls of the old ones may be running, so that they are closed in the end."""
+        self._retired.extend(self._clients.values())
+        self._clients.clear()
+        self._operations.clear()
 
     # --- who and where ----------------------------------------------------------------------------------------------
 
@@ -180,6 +267,7 @@ class Session:
 
         settings = self.settings
         session = botocore.session.Session()
+        session.register("needs-retry", self._hear_retry)
         try:
             if settings.profile:
                 session.set_config_variable("profile", settings.profile)
@@ -300,8 +388,7 @@ class Session:
 
         credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "assume-role")
         self._botocore._credentials = credentials  # type: ignore[attr-defined]  # botocore has no public way to set credentials that renew themselves
-        self._clients.clear()
-        self._operations.clear()
+        self._retire_clients()
 
     def _make_client(self, service: str) -> BaseClient:
         from botocore.config import Config  # heavy: loaded with the session
@@ -344,3 +431,17 @@ class Session:
                 f"No client for the service {service} can be made: {problem}.",
                 remedy="Check the provider's region and endpoints, and AWS_ENDPOINT_URL.",
             ) from None
+
+
+def _keys(session: BotocoreSession) -> tuple[str | None, ...]:
+    """What a session signs with now. Raises DiagnosticsError."""
+    from botocore.exceptions import BotoCoreError  # heavy: loaded with the session
+
+    try:
+        credentials = session.get_credentials()
+        found = credentials.get_frozen_credentials() if credentials is not None else None
+    except BotoCoreError as problem:
+        raise DiagnosticsError(
+            api_error("sts", "get_caller_identity", problem).diagnostic("looking for AWS credentials")
+        ) from None
+    return (found.access_key, found.secret_key, found.token) if found is not None else ()

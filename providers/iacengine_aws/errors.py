@@ -104,9 +104,12 @@ class ApiError(Exception):
     @property
     def retryable(self) -> bool:
         """True when the same call may succeed later and nothing was done."""
-        return self.code in THROTTLED or (
-            not self.answered and self.code in ("EndpointConnectionError", "ConnectTimeoutError")
-        )
+        return self.throttled or (not self.answered and self.code in ("EndpointConnectionError", "ConnectTimeoutError"))
+
+    @property
+    def throttled(self) -> bool:
+        """True when AWS asked for fewer calls."""
+        return self.code in THROTTLED
 
     def diagnostic(self, doing: str) -> Diagnostic:
         """What to tell. `doing` says what was tried, such as `creating aws_vpc`."""

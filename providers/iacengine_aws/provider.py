@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
@@ -22,6 +23,7 @@ from iacengine.provider.protocol import (
     ReadRequest,
     ReadResponse,
 )
+from iacengine.provider.retry import RetryPolicy
 from iacengine.schema import Block, Schema
 from iacengine.schema.values import decode, encode
 from iacengine_aws import operations
@@ -37,6 +39,9 @@ from iacengine_aws.settling import settle, without_unknown
 from iacengine_aws.spec import Plain, ResourceSpec
 from iacengine_aws.specs import SPECS, spec_of
 from iacengine_aws.validation import validate_config
+
+_RETRIES = RetryPolicy(attempts=2, first_wait=2.0, longest_wait=30.0, patience=300.0)
+"""Little, since botocore has tried many times before the engine hears of an error, and specs name those that pass."""
 
 
 class _Schemas(Mapping[str, Schema]):
@@ -84,6 +89,7 @@ class AwsProvider(ProviderBase):
                 _Schemas(tuple(SPECS), lambda name: spec_of(name).schema()),
                 _Schemas(tuple(DATA_SOURCES), lambda name: data_source(name).schema()),
                 _Schemas(tuple(EPHEMERAL_RESOURCES), lambda name: ephemeral_resource(name).schema()),
+                retries={"": _RETRIES},
             )
         return self._schema
 
@@ -132,6 +138,7 @@ class AwsProvider(ProviderBase):
 
     def read(self, requests: Sequence[ReadRequest]) -> Sequence[ReadResponse]:
         session = self.session
+        throttled = session.throttled
         wanted = [(spec_of(request.type), self._plain(request.type, request.state)) for request in requests]
         responses: list[ReadResponse] = []
         for request, (spec, prior), sighting in zip(requests, wanted, look_up(session, wanted), strict=True):
@@ -144,7 +151,9 @@ class AwsProvider(ProviderBase):
                     state = self._value(request.type, attributes)
                 responses.append(ReadResponse(state, request.private))
             except ApiError as problem:
-                responses.append(ReadResponse(None, diagnostics=(problem.diagnostic(f"reading {request.type}"),)))
+                responses.append(_failed_read(problem, f"reading {request.type}"))
+        if responses and session.throttled > throttled:
+            responses[0] = replace(responses[0], throttled=True)
         return responses
 
     def read_data(self, type_: str, config: Value) -> ReadResponse:
@@ -152,7 +161,7 @@ class AwsProvider(ProviderBase):
         try:
             return ReadResponse(source.read(self.session if source.remote else None, config))
         except ApiError as problem:
-            return ReadResponse(None, diagnostics=(problem.diagnostic(f"reading {type_}"),))
+            return _failed_read(problem, f"reading {type_}")
         except DiagnosticsError as problem:
             return ReadResponse(None, diagnostics=problem.diagnostics)
 
@@ -165,7 +174,13 @@ class AwsProvider(ProviderBase):
     # --- apply ------------------------------------------------------------------------------------------------------
 
     def apply(self, request: ApplyRequest) -> ApplyResponse:
-        spec = spec_of(request.type)
+        throttled = self.session.throttled_here
+        response = self._apply(spec_of(request.type), request)
+        if not response.diagnostics and self.session.throttled_here > throttled:
+            return replace(response, throttled=True)
+        return response
+
+    def _apply(self, spec: ResourceSpec, request: ApplyRequest) -> ApplyResponse:
         try:
             if request.planned is None:
                 return self._delete(spec, request)
@@ -189,9 +204,7 @@ class AwsProvider(ProviderBase):
             except HalfDoneError as half:
                 return self._half_done(request, half, f"creating {request.type}")
             except ApiError as problem:
-                return ApplyResponse(
-                    None, diagnostics=(problem.diagnostic(f"creating {request.type}"),), retryable=problem.retryable
-                )
+                return _failed(problem, f"creating {request.type}")
         return ApplyResponse(settle(request.planned, self._value(request.type, made)), request.planned_private)
 
     def _update(self, spec: ResourceSpec, request: ApplyRequest) -> ApplyResponse:
@@ -200,13 +213,11 @@ class AwsProvider(ProviderBase):
         try:
             made = operations.update(self.session, spec, prior, planned, _patience(planned, "update", request.timeout))
         except HalfDoneError as half:
-            diagnostic = half.problem.diagnostic(f"updating {request.type}")
             state = self._value(request.type, half.attributes)
-            return ApplyResponse(state, request.planned_private, (diagnostic,), half.problem.retryable)
+            failed = _failed(half.problem, f"updating {request.type}")
+            return replace(failed, state=state, private=request.planned_private)
         except ApiError as problem:
-            return ApplyResponse(
-                None, diagnostics=(problem.diagnostic(f"updating {request.type}"),), retryable=problem.retryable
-            )
+            return _failed(problem, f"updating {request.type}")
         return ApplyResponse(settle(request.planned, self._value(request.type, made)), request.planned_private)
 
     def _delete(self, spec: ResourceSpec, request: ApplyRequest) -> ApplyResponse:
@@ -214,9 +225,7 @@ class AwsProvider(ProviderBase):
         try:
             operations.delete(self.session, spec, prior, _patience(prior, "delete", request.timeout))
         except ApiError as problem:
-            return ApplyResponse(
-                None, diagnostics=(problem.diagnostic(f"deleting {request.type}"),), retryable=problem.retryable
-            )
+            return _failed(problem, f"deleting {request.type}")
         return ApplyResponse(None)
 
     def _half_done(self, request: ApplyRequest, half: HalfDoneError, doing: str) -> ApplyResponse:
@@ -245,7 +254,7 @@ class AwsProvider(ProviderBase):
         try:
             found = operations.find(self.session, spec, token)
         except ApiError as problem:
-            return ReadResponse(None, diagnostics=(problem.diagnostic(f"looking for a {type_} of an interrupted run"),))
+            return _failed_read(problem, f"looking for a {type_} of an interrupted run")
         return ReadResponse(None if found is None else self._value(type_, found))
 
     def stop(self) -> None:
@@ -263,6 +272,14 @@ class AwsProvider(ProviderBase):
 
     def _value(self, type_: str, attributes: Plain) -> Value:
         return decode(attributes, self._block(type_))
+
+
+def _failed(problem: ApiError, doing: str) -> ApplyResponse:
+    return ApplyResponse(None, None, (problem.diagnostic(doing),), problem.retryable, problem.throttled)
+
+
+def _failed_read(problem: ApiError, doing: str) -> ReadResponse:
+    return ReadResponse(None, None, (problem.diagnostic(doing),), problem.retryable, problem.throttled)
 
 
 def _patience(attributes: Plain, operation: str, timeout: float | None) -> float | None:
