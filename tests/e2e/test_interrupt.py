@@ -115,3 +115,29 @@ def test_during_planning_changes_nothing_and_waits_for_no_read(stack, wait_until
     assert done.code == 130, done
     assert stack.state_path.read_bytes() == before
     assert LocalBackend(stack.state_path).lock_holder() is None
+
+
+@pytest.mark.parametrize("what", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_the_waiting_for_another_try(what, stack, wait_until, assert_settled):
+    data = chain({"create": 0})
+    data["provider"]["mock"]["faults"] = [
+        {"operation": "create", "name": "o1", "nth": 0, "error": "later", "retryable": True}
+    ]
+    data["stack"] = {"retries": {"mock": {"first_wait": "9999h", "longest_wait": "9999h", "patience": "99999h"}}}
+    stack.write(data)
+    running = stack.start("apply", "--auto-approve", "--on-failure", "pause")
+    path = stack.folder / ".iac" / "mock-cloud.sqlite"
+
+    def tried():
+        if len(stack.cloud()) < 1:
+            return False
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute("SELECT count(*) FROM counters").fetchone()[0] > 0
+
+    wait_until(tried)
+    running.kill(what)
+    done = running.wait()
+    assert done.code == 130, done
+    assert "Interrupted" in done.err
+    assert_settled(stack)
+    assert len(stack.objects()) == 1
