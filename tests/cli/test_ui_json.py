@@ -12,6 +12,7 @@ from iacengine.plan.events import (
     RefreshStarted,
     StepFailed,
     StepFinished,
+    StepRetrying,
     StepSkipped,
     StepStarted,
     Warned,
@@ -216,3 +217,17 @@ def test_validation_counts_errors_and_warnings() -> None:
     assert validation_json([warning("W")])["valid"]
     document = validation_json([error("E"), warning("W")])
     assert (document["valid"], document["error_count"], document["warning_count"]) == (False, 1, 1)
+
+
+def test_a_retry_says_when_and_why() -> None:
+    shown: list[dict[str, Any]] = []
+    ui = UiLines(lambda line: shown.append(json.loads(line)), now=lambda: NOW)
+    ui.event(StepRetrying(1, Operation.CREATE, A, 2.04, "throttled", 2))
+    ui.event(StepRetrying(1, Operation.CREATE, A, 0.25, "No luck", 3, 6))
+    first, second = shown
+    assert first["type"] == "apply_retry"
+    assert first["@message"] == f"{A}: Retrying in 2s (throttled), try 2"
+    assert first["hook"]["wait_seconds"] == 2.04
+    assert "attempts" not in first["hook"]
+    assert second["@message"] == f"{A}: Retrying in 250ms (No luck), try 3 of 6"
+    assert (second["hook"]["attempt"], second["hook"]["attempts"], second["hook"]["because"]) == (3, 6, "No luck")

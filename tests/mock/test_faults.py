@@ -7,6 +7,7 @@ import pytest
 
 from iacengine.lang.types import DYNAMIC
 from iacengine.lang.values import Unknown
+from iacengine_mock.rate import Bucket
 from iacengine_mock.settings import parse_settings
 
 
@@ -154,6 +155,34 @@ def test_stopping_ends_a_long_operation_with_nothing_made_and_later_ones_go_on(c
     assert driver.make("mock_object", None, state) is None
 
 
+# --- too many requests
+
+
+def test_a_bucket_gives_as_many_as_it_holds_and_new_ones_with_time():
+    now = [0.0]
+    bucket = Bucket(2, 3, lambda: now[0])
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+    now[0] = 0.5
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    now[0] = 100.0
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+
+
+def test_more_requests_than_the_rate_are_throttled_and_do_nothing(cloud):
+    driver = cloud(rate_limit={"per_second": 0.001, "burst": 1})
+    assert error_of(driver.apply("mock_object", {"name": "a"})) is None
+    refused = driver.apply("mock_object", {"name": "b"})
+    assert (refused.retryable, refused.throttled, refused.state) == (True, True, None)
+    assert len(driver.rows()) == 1
+
+
+def test_a_lost_answer_says_nothing_of_what_was_made(cloud):
+    driver = cloud(**fault(operation="create", error="lost", when="after", retryable=True))
+    response = driver.apply("mock_object", {"name": "a"})
+    assert (response.retryable, response.state) == (True, None)
+    assert len(driver.rows()) == 1
+
+
 # --- settings
 
 
@@ -175,6 +204,10 @@ def test_stopping_ends_a_long_operation_with_nothing_made_and_later_ones_go_on(c
         ({"faults": ({"operation": "create", "crash": "now"},)}, 'must be "before" or "after"'),
         ({"faults": ({"operation": "create", "error": "e", "nth": True},)}, "nth must be a whole number"),
         ({"faults": ({"operation": "create", "error": 1},)}, "error must be a string"),
+        ({"faults": ({"operation": "create", "error": "e", "throttled": 1},)}, "throttled must be true or false"),
+        ({"rate_limit": 0}, "more than 0"),
+        ({"rate_limit": {"per_second": 1, "burts": 2}}, 'no key "burts"'),
+        ({"rate_limit": {"per_second": 1, "burst": 1.5}}, "whole number"),
     ],
 )
 def test_a_wrong_setting_is_told(settings, text):
