@@ -125,7 +125,10 @@ class RunRecorder:
         """How the apply came to its end."""
         first = next((found.summary for found in outcome.diagnostics if found.is_error), "")
         self.record = replace(
-            self.record, outcome=_word(outcome), serial_after=outcome.state.serial, error=self.record.error or first
+            self.record,
+            outcome=outcome_word(outcome),
+            serial_after=outcome.state.serial,
+            error=self.record.error or first,
         )
         for address in dict.fromkeys(map(str, outcome.skipped)):
             if address not in self._skipped:
@@ -227,7 +230,8 @@ def recording(recorder: RunRecorder) -> Iterator[RunRecorder]:
     recorder.close()
 
 
-def _word(outcome: Outcome) -> str:
+def outcome_word(outcome: Outcome) -> str:
+    """How an apply ended, in the words of `RunRecord`."""
     if outcome.unsettled:
         return "interrupted"
     if outcome.is_rolled_back:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iacengine import engine
 from iacengine.addresses import ResourceInstance
@@ -24,11 +24,13 @@ from iacengine.cli.views import phrases
 from iacengine.cli.views.plan_text import plan_segments
 from iacengine.cli.views.segments import CREATE, DELETE, styled
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
+from iacengine.plan.events import Listener
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.state.model import OutputState
 
 if TYPE_CHECKING:
     from iacengine.cli.views.ui_json import UiLines
+    from iacengine.events.stream import EventStream
 
 _PLAN_MARK = b'{"format":"iacengine-plan"'
 
@@ -45,11 +47,23 @@ class Operation:
     ui: UiLines | None
     verb: str
     run: str
+    events: EventStream | None = None
 
     def say(self, text: str = "") -> None:
         """A line for people; nothing when a program reads."""
         if self.ui is None:
             self.terminal.line(text)
+
+    def tell(self, type_: str, **fields: Any) -> None:
+        """Tell those that listen for events."""
+        if self.events is not None:
+            self.events.emit({"type": type_, **fields})
+
+    @contextmanager
+    def listening(self, total: int = 0) -> Iterator[Listener]:
+        """A listener for the time of a run; `total` is the number of steps, where it is known."""
+        with listening(self.terminal, self.ui, total) as listener:
+            yield listener if self.events is None else self.events.listening(listener)
 
     def warn(self, found: Diagnostic) -> None:
         """A warning that belongs to no plan."""
@@ -63,15 +77,24 @@ class Operation:
 def run(verb: str, terminal: Terminal, request: Request, body: Callable[[Operation], int]) -> int:
     """Run a verb; with `--json` its errors become lines too. The exit code."""
     require_assignments(request.variables)
-    id_ = os.urandom(8).hex()
-    if not request.as_json:
-        return body(Operation(terminal, request, None, verb, id_))
+    run_id = os.urandom(8).hex()
+    if request.events:
+        from iacengine.cli.event_output import run_with_events  # lazy: few runs are listened to
+
+        return run_with_events(verb, terminal, request, run_id, body)
+    return perform(Operation(terminal, request, None, verb, run_id), body)
+
+
+def perform(operation: Operation, body: Callable[[Operation], int]) -> int:
+    """Do what a verb does, with the lines of the machine-readable UI where they are asked for."""
+    if not operation.request.as_json:
+        return body(operation)
     from iacengine.cli.views.ui_json import UiLines  # lazy: for programs only
 
     ui = UiLines(sys.stdout.write)
     ui.version()
     try:
-        return body(Operation(terminal, request, ui, verb, id_))
+        return body(replace(operation, ui=ui))
     except DiagnosticsError as error:
         ui.diagnostics(error.diagnostics)
         return exit_code(error)
@@ -118,8 +141,25 @@ def make_plan(operation: Operation, stack: engine.Engine, held: engine.Session |
         lock_timeout=request.lock_timeout,
     )
     sources = variable_sources(stack, request, operation.terminal)
-    with listening(operation.terminal, operation.ui) as listener:
-        return engine.plan(stack, options, sources, listener, held=held)
+    with operation.listening() as listener:
+        plan = engine.plan(stack, options, sources, listener, held=held)
+    tell_plan(operation, plan)
+    return plan
+
+
+def tell_plan(operation: Operation, plan: Plan) -> None:
+    """Tell those that listen for events what is planned."""
+    if operation.events is not None:
+        from iacengine.events.document import counts_document, diagnostic_document  # lazy, as above
+
+        operation.tell(
+            "planned",
+            mode=plan.mode.value,
+            changes=counts_document(plan.counts()),
+            applyable=plan.applyable,
+            serial=plan.base_serial,
+            diagnostics=[diagnostic_document(found) for found in plan.diagnostics],
+        )
 
 
 def show_plan(operation: Operation, plan: Plan) -> None:
@@ -197,7 +237,7 @@ def carry_out(operation: Operation, stack: engine.Engine, plan: Plan, held: engi
     request = operation.request
     operation.say()
     total = sum(step.operation is not None for step in plan.steps)
-    with listening(operation.terminal, operation.ui, total) as listener:
+    with operation.listening(total) as listener:
         outcome = engine.apply(
             stack,
             plan,
@@ -208,6 +248,19 @@ def carry_out(operation: Operation, stack: engine.Engine, plan: Plan, held: engi
             held=held,
             run=operation.run,
             warn=operation.warn,
+        )
+    if operation.events is not None:
+        from iacengine.apply.record import outcome_word  # lazy, as above
+        from iacengine.events.document import counts_document, diagnostic_document
+
+        operation.tell(
+            "applied",
+            outcome=outcome_word(outcome),
+            changes=counts_document(outcome.counts),
+            serial=outcome.state.serial,
+            failed=[str(address) for address in outcome.failed],
+            skipped=[str(address) for address in outcome.skipped],
+            diagnostics=[diagnostic_document(found) for found in outcome.diagnostics],
         )
     return _conclude(operation, outcome, plan.mode, dict(outcome.state.outputs))
 

@@ -62,6 +62,7 @@ class Request:
     auto_approve: bool = False
     detailed_exitcode: bool = False
     out: str | None = None
+    events: str | None = None
 
     @property
     def chooses_a_plan(self) -> list[str]:
@@ -107,6 +108,14 @@ lock_options = _all(
     lock_timeout_option,
 )
 
+events_option = click.option(
+    "--events",
+    envvar="IAC_EVENTS",
+    metavar="TARGET",
+    help="Tell what happens as JSON documents: append them to a file, print them (-), or send them to redis://… or "
+    "kafka://… (also: the environment variable IAC_EVENTS).",
+)
+
 run_options = _all(
     click.option(
         "--parallelism",
@@ -120,6 +129,7 @@ run_options = _all(
     input_option,
     show_sensitive_option,
     ui_json_option,
+    events_option,
 )
 
 VARIABLE_ORDER = "iacengine.variable_order"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from iacengine import engine
 from iacengine.cli import exits
-from iacengine.cli.listening import listening
-from iacengine.cli.operation import Operation, approve_and_carry_out, open_stack, session
+from iacengine.cli.operation import Operation, approve_and_carry_out, open_stack, session, tell_plan
 from iacengine.cli.variables import variable_sources
 from iacengine.plan.events import Event, Recovered, RollbackStarted
 
@@ -17,7 +16,7 @@ def recover(operation: Operation, action: str, skip: tuple[str, ...]) -> int:
     happened: list[Event] = []
     with (
         session(operation, stack) as held,
-        listening(operation.terminal, operation.ui) as listener,
+        operation.listening() as listener,
     ):
 
         def hear(event: Event) -> None:
@@ -66,6 +65,7 @@ def roll_back_to(operation: Operation, serial: int) -> int:
         refresh=request.refresh, parallelism=request.parallelism, on_failure=request.on_failure
     )
     with session(operation, stack) as held:
-        with listening(operation.terminal, operation.ui) as listener:
+        with operation.listening() as listener:
             plan = engine.plan_rollback(stack, serial, options, sources, held, listener)
+        tell_plan(operation, plan)
         return approve_and_carry_out(operation, stack, plan, held)
