@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal_entries import Changed, Closed, JournalEntry, Opened
 from iacengine.state.model import OutputState, PendingRollback, State
+from iacengine.state.spool import kept_here, spool_of
 
 
 def apply_plan(
@@ -90,6 +91,10 @@ def _moves(plan: Plan) -> tuple[tuple[ResourceInstance, ResourceInstance], ...]:
     return tuple(dict.fromkeys((source, target) for source, target in moves if source is not None))
 
 
+class RecoveryNeededError(DiagnosticsError):
+    """A run could not write down all that it did; what is left is told."""
+
+
 class _Run:
     def __init__(
         self,
@@ -135,12 +140,16 @@ class _Run:
             entries.append(Changed(dict(plan.state_changes), prepares=True, moves=_moves(plan)))
         self.run = opened.run
         self.append(entries)
+        self.opened = opened
 
     def execute(self) -> Outcome:
         try:
             self.executor.run()
         except Interrupted:
             return replace(self._outcome(self._state()), unsettled=self.executor.running)
+        except DiagnosticsError as found:
+            self.ephemerals.close()
+            raise self._spooled(found, self.executor.work.pending) from found
         except BaseException:
             self.ephemerals.close()
             raise
@@ -149,6 +158,17 @@ class _Run:
         finally:
             self.ephemerals.close()
         return self._outcome(state)
+
+    def _spooled(self, problem: DiagnosticsError, entries: Sequence[JournalEntry]) -> DiagnosticsError:
+        """What to raise after the journal could not be written, what is left for it being kept on this machine."""
+        spool = spool_of(str(self.plan.configuration.directory), os.environ)
+        try:
+            kept = spool.keep(self.backend, self.opened, entries)
+        except DiagnosticsError as found:
+            return RecoveryNeededError(*problem.diagnostics, *found.diagnostics)
+        if kept is None:
+            return problem
+        return RecoveryNeededError(*problem.diagnostics, kept_here(*kept))
 
     def _finish(self) -> State:
         """Outputs and checks, then the state in one piece, then the end of the journal."""
@@ -163,7 +183,11 @@ class _Run:
         outcome = "failed" if self.findings.errors else "complete"
         if self.executor.progress.interrupted:
             outcome = "interrupted"
-        self.append([Changed({}, dict(state.outputs), state.checks), Closed(outcome)])
+        ending: list[JournalEntry] = [Changed({}, dict(state.outputs), state.checks), Closed(outcome)]
+        try:
+            self.append(ending)
+        except DiagnosticsError as found:
+            raise self._spooled(found, ending) from found
         self.backend.write(state, self.plan.base_serial, self.lock)
         self.backend.clear_journal(self.lock)
         return state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ from iacengine.engine.model import DEFAULT_PARALLELISM, Engine, Session
 from iacengine.engine.opening import inner_backend, require_unmoved
 from iacengine.engine.surroundings import new_providers
 from iacengine.foundation.diagnostics import Diagnostic
+from iacengine.state.backends.base import StateLock
 from iacengine.state.lock import lock_claim
+from iacengine.state.spool import spool_of
 
 if TYPE_CHECKING:
     pass
@@ -38,6 +41,8 @@ def session(
     try:
         if held is not None and engine.placement is not None:
             engine.placement.remember(inner_backend(engine.backend))
+        if held is not None:
+            _take_up(engine, held, warn)
         providers = new_providers(engine, parallelism)
         try:
             if held is None:
@@ -54,3 +59,10 @@ def session(
     finally:
         if held is not None:
             held.release()
+
+
+def _take_up(engine: Engine, held: StateLock, warn: Callable[[Diagnostic], None]) -> None:
+    """Append to the journal what earlier runs on this machine could not write."""
+    spool = spool_of(str(engine.configuration.directory), os.environ)
+    if any(map(os.path.isdir, spool.folders)):
+        spool.push(engine.backend, held, warn)

@@ -202,7 +202,7 @@ def _replayed(state: State | None, entries: Sequence[JournalEntry]) -> Iterator[
 
 
 def _in_order(entries: Sequence[JournalEntry]) -> Iterator[Violation]:
-    token = 0
+    token, run = 0, ""
     begun: set[int] = set()
     ended: set[int] = set()
     for number, entry in enumerate(entries, 1):
@@ -211,7 +211,8 @@ def _in_order(entries: Sequence[JournalEntry]) -> Iterator[Violation]:
                 if entry.fencing_token < token:
                     yield Violation(19, f"entry {number} has the token {entry.fencing_token}, after {token}")
                 token = max(token, entry.fencing_token)
-                begun, ended = set(), set()
+                if entry.run != run:
+                    run, begun, ended = entry.run, set(), set()
             case Begun():
                 if entry.step in begun - ended:
                     yield Violation(20, f"entry {number} begins step {entry.step} again")

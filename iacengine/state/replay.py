@@ -117,7 +117,7 @@ class _Replaying:
             raise _newer(opened, serial)
         else:
             self._skipping = opened.serial < serial
-        if not self._skipping:
+        if not self._skipping and not (self._runs and _continues(opened, self._runs[-1].opened)):
             self._unsettled = {}
             for operation, begun in self._in_flight.items():
                 self._unsettled.setdefault((begun.address, begun.deposed), []).append(operation)
@@ -151,6 +151,11 @@ class _Replaying:
             if self._checks is not None:
                 state = replace(state, checks=self._checks)
         return Replay(state, tuple(self._in_flight.values()), tuple(self._runs), tuple(self._problems))
+
+
+def _continues(opened: Opened, before: Opened) -> bool:
+    """Whether a run goes on that could not write, under another lock (see `iacengine.state.spool`)."""
+    return (opened.run, opened.serial) == (before.run, before.serial)
 
 
 def _of_another_lineage(opened: Opened) -> Diagnostic:

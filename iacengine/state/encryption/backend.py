@@ -132,6 +132,22 @@ class SealedBackend:
             self.inner.append(self._sealing.seal(entries), lock)
             self._sealing.acknowledged()
 
+    def sealed_entries(self, entries: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
+        """The entries of a run, its `Opened` first, as they may lie about elsewhere. Raises DiagnosticsError."""
+        if self.settings.key is None:
+            return entries
+        from iacengine.state.encryption.journals import JournalSealing  # lazy: most stacks seal nothing
+
+        return JournalSealing(self.keyring).seal(entries)
+
+    def opened_entries(self, entries: Sequence[JournalEntry], where: str) -> Sequence[JournalEntry]:
+        """The other way round; `where` they lay. Raises DiagnosticsError."""
+        if not any(entry.__class__ is Sealed or (isinstance(entry, Opened) and entry.encryption) for entry in entries):
+            return entries
+        from iacengine.state.encryption.journals import open_entries  # lazy: most stacks seal nothing
+
+        return open_entries(entries, self.keyring, where)
+
     def clear_journal(self, lock: StateLock) -> None:
         self.inner.clear_journal(lock)
 
