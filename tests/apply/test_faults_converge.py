@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NAMES = ["a", "b", "c", "d"]
+QUICK = {"mock": {"attempts": 3, "first_wait": "1ms", "longest_wait": "1ms", "patience": "20ms"}}
 folders = itertools.count()
 
 
@@ -40,8 +41,10 @@ faults = st.lists(
             "operation": st.sampled_from(["create", "update", "delete"]),
             "name": st.sampled_from(NAMES),
             "when": st.sampled_from(["before", "after"]),
-            "nth": st.just(0),
+            "nth": st.sampled_from([0, 1, 2]),
             "error": st.just("no luck"),
+            "retryable": st.booleans(),
+            "throttled": st.booleans(),
         }
     ),
     max_size=3,
@@ -68,7 +71,9 @@ def test_the_state_says_what_is_there_after_every_run(watched, runs):
     watched.folder.mkdir()
     try:
         for data, chosen in runs:
-            outcome = watched.apply({"provider": {"mock": {"faults": chosen}}} | data, parallelism=4)
+            outcome = watched.apply(
+                {"stack": {"retries": QUICK}, "provider": {"mock": {"faults": chosen}}} | data, parallelism=4
+            )
             deleted_all_the_same = {
                 fault["name"] for fault in chosen if (fault["operation"], fault["when"]) == ("delete", "after")
             }
