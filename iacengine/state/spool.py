@@ -85,7 +85,7 @@ class Spool:
                 os.replace(path, path + _SET_ASIDE)  # noqa: PTH105 - text in, text out
                 tell(_too_late(first, path + _SET_ASIDE))
                 continue
-            kept = _opened(backend, kept, path)
+            kept = tuple(_opened(backend, kept, path))
             missing = _missing(last[1], kept[1:])
             if missing:
                 again = replace(last[0], fencing_token=lock.info.fencing_token, encryption=None)
