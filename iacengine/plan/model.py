@@ -200,6 +200,8 @@ class Plan:
             )
         if self.mode is PlanMode.ROLLBACK and self.state_changes:
             return True  # what was forgotten or moved since is taken up again
+        if self.prior_state.pending_rollback is not None:
+            return True  # that all is as it is wanted settles what an earlier run left
         return any(
             change.is_effect or change.previous_address or change.import_id or change.changes_protection
             for change in self.changes
