@@ -17,6 +17,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "console": "Try expressions in an interactive prompt",
         "fmt": "Rewrite stack files in the canonical style",
         "graph": "Print the dependency graph",
+        "keys": "Make and keep the keys that modules are signed with",
         "lock": "See who holds the lock of the state, and break it",
         "migrate": "Rewrite a Terraform stack as YAML, and take over its state",
         "output": "Show output values of the stack",

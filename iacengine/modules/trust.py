@@ -40,10 +40,10 @@ from iacengine.config.source import mistake, parse, source_file
 from iacengine.foundation.atomic import read_regular_file
 from iacengine.foundation.diagnostics import Findings, failure, near_match
 from iacengine.foundation.disk import disk_failure
-from iacengine.modules.keys import settings_folder
+from iacengine.modules.keys import KeyStore, settings_folder
 from iacengine.modules.model import ModuleAddress
 from iacengine.modules.public_key import KEY_ID, PublicKey, parse_public_key
-from iacengine.modules.statement import parse_time
+from iacengine.modules.statement import parse_time, time_text
 
 POLICY_NAME: Final = "iac.trust.yaml"
 USER_POLICY_NAME: Final = "trust.yaml"
@@ -184,13 +184,23 @@ def combined(first: TrustPolicy, second: TrustPolicy) -> TrustPolicy:
 
 
 def read_policy(directory: str, environment: Mapping[str, str]) -> TrustPolicy:
-    """The policy of a stack's directory together with the user's; an empty one when there is neither.
+    """The policy of a stack's directory together with the user's; an empty one when there is neither. What the user
+    has revoked with `iac keys revoke` is revoked.
 
     Raises DiagnosticsError with the place of everything that is wrong in them.
     """
     beside = os.path.join(directory, POLICY_NAME) if directory not in ("", ".") else POLICY_NAME  # noqa: PTH118
     own = str(settings_folder(environment) / USER_POLICY_NAME)
-    return combined(_read(beside), _read(own))
+    return combined(combined(_read(beside), _read(own)), _revoked_in(KeyStore.of_user(environment)))
+
+
+def _revoked_in(store: KeyStore) -> TrustPolicy:
+    revoked = {
+        key.id: Revocation(key.id, time_text(key.revoked), key.reason, "your key store")
+        for key in store.all()
+        if key.revoked is not None
+    }
+    return TrustPolicy(revoked=revoked)
 
 
 def _read(path: str) -> TrustPolicy:

@@ -12,9 +12,10 @@ from iacengine.cli.terminal import Terminal
 
 @click.command("schema", cls=Command)
 @click.option("--provider", "names", multiple=True, metavar="NAME", help="Only this provider's types. May be repeated.")
+@click.option("--trust", is_flag=True, help="The JSON Schema of trust policies (iac.trust.yaml) instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (it always is).")
 @click.pass_obj
-def command(terminal: Terminal, names: tuple[str, ...], as_json: bool) -> None:
+def command(terminal: Terminal, names: tuple[str, ...], trust: bool, as_json: bool) -> None:
     """Print the JSON Schema of stack files, for editors: every block, resource type and argument, described.
 
     It knows the types of all installed providers. With --provider, types of others are allowed unchecked.
@@ -35,6 +36,13 @@ def command(terminal: Terminal, names: tuple[str, ...], as_json: bool) -> None:
     from iacengine.provider.protocol import ProviderSchema
 
     del as_json
+    if trust:
+        from iacengine.modules.trust_schema import TRUST_SCHEMA  # lazy: asked for only here
+
+        terminal.flush()
+        sys.stdout.buffer.write(orjson.dumps(TRUST_SCHEMA, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.flush()
+        return
     offers: dict[str, ProviderSchema] = {}
     broken: list[Diagnostic] = []
     with collection_paused():
