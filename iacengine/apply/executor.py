@@ -160,7 +160,7 @@ class Executor:
         while ready and not progress.is_ending and self._running + len(jobs) - local < self._parallelism:
             number = ready.popleft()
             if steps[number].operation is not None:
-                pace = self._pace(changes[steps[number].change])
+                pace = self._pace(changes[steps[number].change].provider)
                 if pace.limit < pace.most and not pace.room(monotonic()):
                     agenda.hold(number, pace)
                     continue
@@ -189,13 +189,15 @@ class Executor:
                     with self._undisturbed():
                         self._take(retrying.job, retrying.answer, last=True)
             return
-        for retrying in self._retries.take_due():
-            if self._running >= self._parallelism or not self._pace(retrying.job.change).room(monotonic()):
-                self._retries.due.append(retrying)
-                continue
-            job = self._retries.again(retrying)
-            self._begin_call(job)
-            self._submit(job, perform_again if self._retries.may_be_done(job) else None)
+        self._retries.move_due()
+        for provider in [*self._retries.due]:
+            pace = self._pace(provider)
+            for _ in range(min(pace.room(monotonic()), len(self._retries.due[provider]))):
+                if self._running >= self._parallelism:
+                    break
+                job = self._retries.take(provider)
+                self._begin_call(job)
+                self._submit(job, perform_again if self._retries.may_be_done(job) else None)
         self.work.agenda.release(monotonic())
 
     def _look_up(self, job: Job, answer: Answer) -> bool:
@@ -206,14 +208,14 @@ class Executor:
         self._submit(job, partial(perform_last, answer=answer))
         return True
 
-    def _pace(self, change: Change) -> Pace:
-        pace = self._paces.get(change.provider)
+    def _pace(self, provider: str) -> Pace:
+        pace = self._paces.get(provider)
         if pace is None:
-            pace = self._paces[change.provider] = self.work.providers.pace(change.provider)
+            pace = self._paces[provider] = self.work.providers.pace(provider)
         return pace
 
     def _begin_call(self, job: Job) -> None:
-        self._calls[job.step] = (self._pace(job.change).begin(), monotonic())
+        self._calls[job.step] = (self._pace(job.change.provider).begin(), monotonic())
 
     def _provision(self, task: Task, index: int = 0) -> bool:
         """Start the provisioner at a place among those of a step; False when there is none. Raises DiagnosticsError."""
@@ -303,7 +305,7 @@ class Executor:
             self._last.discard(job.step)
             return True
         number, began = self._calls.pop(job.step)
-        pace = self._pace(job.change)
+        pace = self._pace(job.change.provider)
         failure = failure_of(answer)
         throttled = failure.throttled if failure is not None else getattr(answer, "throttled", False)
         pace.end(number, throttled=throttled)

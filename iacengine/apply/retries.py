@@ -8,10 +8,10 @@ Retries are no business of the journal: an operation that is tried again has beg
 from __future__ import annotations
 
 import heapq
-import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -19,7 +19,7 @@ from iacengine.apply.operations import Task
 from iacengine.apply.preparing import Job
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
 from iacengine.provider.protocol import ApplyResponse
-from iacengine.provider.retry import PassingError, RetryPolicy, Trial
+from iacengine.provider.retry import PassingError, RetryPolicy, Trial, chance
 from iacengine.state.journal_entries import Operation
 
 Answer = Any
@@ -69,12 +69,12 @@ def failure_of(answer: Answer) -> Failure | None:
 
 
 class Retries:
-    """What waits. `due`: calls whose time has come, first come first served."""
+    """What waits. `due`: calls whose time has come, by provider configuration, first come first served."""
 
     __slots__ = ("_chance", "_clock", "_count", "_seen", "_trials", "_waiting", "due")
 
-    def __init__(self, clock: Callable[[], float] = monotonic, chance: Callable[[], float] = random.random) -> None:
-        self.due: deque[Retrying] = deque()
+    def __init__(self, clock: Callable[[], float] = monotonic, chance: Callable[[], float] = chance) -> None:
+        self.due: dict[str, deque[Retrying]] = {}
         self._waiting: list[tuple[float, int, Retrying]] = []
         self._trials: dict[int, Trial] = {}
         self._seen: dict[int, ApplyResponse] = {}
@@ -114,17 +114,22 @@ class Retries:
         """Seconds until the next call that waits is due, None when none does."""
         return max(0.0, self._waiting[0][0] - self._clock()) if self._waiting else None
 
-    def take_due(self) -> list[Retrying]:
-        """What is due now, in its order; put back into `due` what cannot be made yet."""
+    def move_due(self) -> None:
+        """Move to `due` what is due now."""
         now = self._clock()
         while self._waiting and self._waiting[0][0] <= now:
-            self.due.append(heapq.heappop(self._waiting)[2])
-        taken = [*self.due]
-        self.due.clear()
-        return taken
+            retrying = heapq.heappop(self._waiting)[2]
+            self.due.setdefault(retrying.job.change.provider, deque()).append(retrying)
 
-    def again(self, retrying: Retrying) -> Job:
-        """The call with what is left of its time."""
+    def take(self, provider: str) -> Job:
+        """The call of a provider configuration that is due first, with what is left of its time."""
+        due = self.due[provider]
+        retrying = due.popleft()
+        if not due:
+            del self.due[provider]
+        return self._again(retrying)
+
+    def _again(self, retrying: Retrying) -> Job:
         job = retrying.job
         if not isinstance(job, Task) or job.request.timeout is None:
             return job
@@ -139,7 +144,8 @@ class Retries:
 
     def give_up(self) -> list[Retrying]:
         """Let nothing wait any more; what did."""
-        given_up = [*self.due, *(retrying for _, _, retrying in sorted(self._waiting, key=lambda entry: entry[:2]))]
+        due = chain.from_iterable(self.due.values())
+        given_up = [*due, *(retrying for _, _, retrying in sorted(self._waiting, key=lambda entry: entry[:2]))]
         self.due.clear()
         self._waiting.clear()
         return given_up

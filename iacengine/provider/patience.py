@@ -5,16 +5,15 @@ Applying waits in its own loop instead, see `iacengine.apply.retries`.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
 from iacengine.provider.pace import Pace
 from iacengine.provider.protocol import PlanRequest, PlanResponse, ReadRequest, ReadResponse
-from iacengine.provider.retry import RetryPolicy, Trial
+from iacengine.provider.retry import RetryPolicy, Trial, chance
 
 Q = TypeVar("Q", PlanRequest, ReadRequest)
 R = TypeVar("R", PlanResponse, ReadResponse)
@@ -43,7 +42,7 @@ class Patience:
     pace: Pace
     wait: Callable[[float], bool]
     clock: Callable[[], float] = monotonic
-    chance: Callable[[], float] = field(default=random.random)
+    chance: Callable[[], float] = chance
 
     def all(self, ask: Callable[[Sequence[Q]], list[R]], requests: Sequence[Q], *, paced: bool = True) -> list[R]:
         """The answers to all requests, those that may pass asked for again, many at once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
@@ -44,9 +44,14 @@ class RetryPolicy:
         )
 
 
-DEFAULT = RetryPolicy()
+def chance() -> float:
+    """From 0 to 1, at random."""
+    from random import random  # lazy: 2 ms that are spent only when something failed
 
-SETTINGS = tuple(each.name for each in fields(RetryPolicy))
+    return random()
+
+
+DEFAULT = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

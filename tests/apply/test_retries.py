@@ -222,5 +222,5 @@ def test_a_failure_that_ends_the_run_ends_the_waiting(watched):
     data = stack(
         *faults, objects=("a", "b"), retries={"first_wait": "100h", "longest_wait": "100h", "patience": "999h"}
     )
-    outcome = watched.apply(data, on_failure="rollback")
+    outcome = watched.apply(data, on_failure="rollback", parallelism=1)  # who waits is in nobody's way
     assert {str(address) for address in outcome.failed} == {"mock_object.a", "mock_object.b"}
