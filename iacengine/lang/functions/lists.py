@@ -119,7 +119,7 @@ def _element_type(arguments: Sequence[Value], _context: FunctionContext) -> Type
     index = whole(arguments[1], prefix="invalid index: ")
     if not type_.elements:
         raise FunctionError(_EMPTY)
-    if index < 0:  # as in Terraform, which counts from the end in a list, but not in a tuple
+    if index < 0 and index % len(type_.elements):  # as in Terraform: counting from the end is for lists
         raise FunctionError(f"invalid index: a negative index ({index}) is possible in a list only, not in a tuple")
     return type_.elements[index % len(type_.elements)]
 
