@@ -19,7 +19,6 @@ from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.http import Answer, HttpClient
 from iacengine.foundation.retry import Transient
-from iacengine.modules.package import file_digest
 
 Progress = Callable[[int, int | None], None]
 """Told how many bytes there are so far, and how many there will be (None: the server does not say)."""
@@ -173,7 +172,10 @@ class _Part:
 
 def _digest(file: BinaryIO) -> str:
     file.seek(0)
-    return file_digest(file)
+    found = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        found.update(piece)
+    return f"sha256:{found.hexdigest()}"
 
 
 def _remove(*paths: str) -> None:
