@@ -8,7 +8,6 @@ from iacengine.config.block_reader import BlockReader, did_you_mean, is_name, ki
 from iacengine.config.decode_encryption import decode_encryption
 from iacengine.config.decode_refactoring import unlabelled
 from iacengine.config.decode_reference import bare
-from iacengine.config.decode_retries import decode_retries
 from iacengine.config.fragment import Fragment, Settings
 from iacengine.config.model import BackendBlock, KeyPath, ProviderName, ProviderRequirement, Raw, SourceFile
 from iacengine.foundation.diagnostics import Findings
@@ -32,7 +31,10 @@ def decode_settings(value: Raw, file: SourceFile, path: KeyPath, fragment: Fragm
         settings.backend = _backend(reader)
         settings.on_failure = _on_failure(reader)
         settings.encryption = decode_encryption(reader)
-        settings.retries = decode_retries(reader)
+        if "retries" in reader.left:
+            from iacengine.config.decode_retries import decode_retries  # lazy: few stacks have them
+
+            settings.retries = decode_retries(reader)
         for name in _TERRAFORM_ONLY:
             if name in reader.left:
                 reader.take(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from iacengine.config.model import Configuration, ProviderName
 from iacengine.config.provider_names import resolve_provider
-from iacengine.config.retries_check import names_provider
 from iacengine.engine.model import Engine
 from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.files import DiskFiles
@@ -39,6 +38,8 @@ def _retry_rules(configuration: Configuration) -> RetryRules:
     entries = configuration.root.settings.retries
     if not entries:
         return NO_RULES
+    from iacengine.config.retries_check import names_provider  # lazy: few stacks have them
+
     by_source, by_type = {}, {}
     for entry in entries:
         if names_provider(entry, configuration):

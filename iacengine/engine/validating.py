@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from iacengine.addresses import Mode, ModulePath
 from iacengine.config.model import Configuration, Module, ProviderName
 from iacengine.config.provider_names import resolve_provider
-from iacengine.config.retries_check import unused_retries
 from iacengine.config.validate import validate as check_configuration
 from iacengine.engine.model import DEFAULT_PARALLELISM, Engine
 from iacengine.engine.surroundings import function_context, new_providers
@@ -71,7 +70,10 @@ def check(engine: Engine, providers: Providers) -> tuple[Diagnostic, ...]:
     """Static checks, attributes and types by the providers' schemas; the warnings. Raises with every error."""
     findings = Findings()
     findings.extend(check_configuration(engine.configuration, _schemas(engine.configuration, providers)))
-    findings.extend(unused_retries(engine.configuration))
+    if any(module.settings.retries for module in engine.configuration.modules.values()):
+        from iacengine.config.retries_check import unused_retries  # lazy: few stacks have them
+
+        findings.extend(unused_retries(engine.configuration))
     findings.raise_errors()
     return findings.all
 

@@ -12,12 +12,11 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure, warning
 from iacengine.foundation.duration import duration_text
 from iacengine.lang.values import Value
-from iacengine.provider.patience import Patience
 from iacengine.provider.protocol import (
     ApplyRequest,
     ApplyResponse,
@@ -33,6 +32,9 @@ from iacengine.provider.protocol import (
     RenewedEphemeral,
 )
 from iacengine.provider.redaction import without
+
+if TYPE_CHECKING:
+    from iacengine.provider.patience import Patience
 
 _REMEDY = "This is a defect of the provider; report it to its maintainers."
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from iacengine.addresses import Mode, ProviderReference
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
 from iacengine.lang.values import Value
 from iacengine.provider.guard import GuardedProvider
-from iacengine.provider.pace import Pace
-from iacengine.provider.patience import Patience, Stop
 from iacengine.provider.protocol import ConfigureContext, Provider, ProviderPlugin, ProviderSchema
 from iacengine.provider.retry import NO_RULES, RetryPolicy, RetryRules
 from iacengine.schema import Schema
+
+if TYPE_CHECKING:
+    from iacengine.provider.pace import Pace
+    from iacengine.provider.patience import Stop
 
 FindPlugin = Callable[[str], ProviderPlugin]
 
@@ -25,7 +28,7 @@ class Providers:
         self._context = context
         self._retries = retries
         self._paces: dict[str, Pace] = {}
-        self._stop = Stop()
+        self._stop: Stop | None = None
         self._unconfigured: dict[str, GuardedProvider] = {}
         self._schemas: dict[str, ProviderSchema] = {}
         self._configured: dict[ProviderReference, GuardedProvider] = {}
@@ -98,14 +101,20 @@ class Providers:
         diagnostics = (*invalid, *provider.configure(config, self._context))
         if not any(found.is_error for found in diagnostics):
             self._configured[reference] = provider
-            provider.patience = Patience(
-                lambda type_: self.retry_policy(reference.source, type_), self.pace(str(reference)), self._stop.wait
-            )
+            if not provider.is_local:
+                self._give_patience(reference, provider)
             if not final:
                 self._provisional.add(reference)
             if not lasting:
                 self._short_lived.add(reference)
         return diagnostics
+
+    def _give_patience(self, reference: ProviderReference, provider: GuardedProvider) -> None:
+        from iacengine.provider.patience import Patience, Stop  # lazy: local providers need none
+
+        self._stop = self._stop or Stop()
+        source, pace = reference.source, self.pace(str(reference))
+        provider.patience = Patience(lambda type_: self.retry_policy(source, type_), pace, self._stop.wait)
 
     def forget_provisional(self) -> None:
         """Forget configurations that held unknown or ephemeral values, so that they are made anew."""
@@ -137,6 +146,8 @@ class Providers:
         """How many calls of a provider configuration may run at once; it need not be configured yet."""
         found = self._paces.get(reference)
         if found is None:
+            from iacengine.provider.pace import Pace  # lazy: local providers need none while planning
+
             found = self._paces[reference] = Pace(self._context.parallelism)
         return found
 
@@ -148,11 +159,12 @@ class Providers:
 
     def end_waiting(self) -> None:
         """Let nobody wait for another try who waits now: nobody needs the answer any more."""
-        self._stop.ask()
+        if self._stop is not None:
+            self._stop.ask()
 
     def stop(self) -> None:
         """Ask every running operation to end soon. May be called from another thread."""
-        self._stop.ask()
+        self.end_waiting()
         for provider in tuple(self._made):
             provider.stop()
 
@@ -162,6 +174,6 @@ class Providers:
 
     def close(self) -> None:
         """Close every provider, the last made first."""
-        self._stop.ask()
+        self.end_waiting()
         while self._made:
             self._made.pop().close()

@@ -48,7 +48,7 @@ def chance() -> float:
     """From 0 to 1, at random."""
     from random import random  # lazy: 2 ms that are spent only when something failed
 
-    return random()
+    return random()  # noqa: S311 - it scatters pauses
 
 
 DEFAULT = RetryPolicy()
