@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Final
 
 from iacengine.modules.gunzip import CHUNK
@@ -29,20 +30,26 @@ _ENCRYPTED_FLAGS: Final = 0x41
 def zip_members(source: BinaryIO, limits: Limits) -> Iterator[Member]:
     """The files of the archive. Raises PackageError at the first thing that is not allowed."""
     _check_end(source, limits)
+    with _told(), zipfile.ZipFile(source) as archive:
+        size = source.seek(0, 2)
+        given = 0
+        for info in archive.infolist():
+            if not _is_file(info, limits):
+                continue
+            path = _path(info, limits)
+            given += info.file_size
+            _check_sizes(info, path, given, size, limits)
+            pieces = _pieces(archive, info)
+            yield Member(path, bool(info.external_attr >> 16 & 0o100), info.file_size, pieces)
+            for _ in pieces:
+                pass
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the library raises, as PackageError."""
     try:
-        with zipfile.ZipFile(source) as archive:
-            size = source.seek(0, 2)
-            given = 0
-            for info in archive.infolist():
-                if not _is_file(info, limits):
-                    continue
-                path = _path(info, limits)
-                given += info.file_size
-                _check_sizes(info, path, given, size, limits)
-                pieces = _pieces(archive, info)
-                yield Member(path, bool(info.external_attr >> 16 & 0o100), info.file_size, pieces)
-                for _ in pieces:
-                    pass
+        yield
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, struct.error, ValueError) as problem:
         raise PackageError(PackageFault.CORRUPT, "A damaged archive", f"The zip file is damaged: {problem}.") from None
 
@@ -149,7 +156,7 @@ def _check_sizes(info: zipfile.ZipInfo, path: str, given: int, size: int, limits
 
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     left = info.file_size
-    with archive.open(info) as contents:  # never gives more than `file_size`, and checks the CRC at its end
+    with _told(), archive.open(info) as contents:  # never gives more than `file_size`, and checks the CRC at its end
         while piece := contents.read(CHUNK):
             left -= len(piece)
             yield piece
