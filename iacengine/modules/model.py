@@ -39,7 +39,7 @@ class SourceKind(Enum):
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
     """A parsed `source`. `location`: the path, URL or address without the rest; `subdirectory` is what follows `//`;
-    `reference` a git ref or ""; `address` that of a registry module, else None. `text` is as written."""
+    `reference` a git ref, or the checksum (`sha256:…`) that an archive must have, or ""; `address` that of a registry module, else None. `text` is as written."""
 
     kind: SourceKind
     text: str

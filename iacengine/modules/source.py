@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.modules.model import ModuleAddress, ModuleSource, SourceKind
@@ -39,8 +39,15 @@ _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\u202a-\u202e\u2066-\u2069
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _GIT_SCHEMES = ("https", "http", "ssh", "git", "file")
 _CODE_HOSTS = ("github.com", "bitbucket.org")
-_SECRET_PARAMETERS = frozenset(
-    ("sshkey", "aws_access_key_id", "aws_access_key_secret", "aws_access_token", "aws_profile_secret")
+_SECRET_PARAMETERS = frozenset(("sshkey", "aws_access_key_id", "aws_access_key_secret", "aws_access_token"))
+_SIGNATURES = (
+    "sig",
+    "signature",
+    "token",
+    "access_token",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-goog-signature",
 )
 _FORMS = "a path (./network), a registry address (NAMESPACE/NAME/SYSTEM), git::https://…, or an archive's https address"
 
@@ -98,7 +105,7 @@ def _wrong(text: str, reason: str, remedy: str | None, what: str = "module sourc
 def without_secrets(text: str) -> str:
     """A source as it may be shown: without passwords and keys."""
     text = re.sub(r"(//[^/@:?#]*):[^/@]*@", r"\1:…@", text)
-    names = "|".join(sorted(_SECRET_PARAMETERS))
+    names = "|".join((*sorted(_SECRET_PARAMETERS), *_SIGNATURES))
     return re.sub(rf"([?&](?:{names})=)[^&]*", r"\1…", text, flags=re.IGNORECASE)
 
 
@@ -291,15 +298,10 @@ def _git(text: str, given: str, subdirectory: str) -> ModuleSource:
         raise _wrong(text, f'git is not used with the protocol "{url.scheme}"', remedy)
     if url.path.strip("/") == "":
         raise _wrong(text, "It names no repository", "Write git::https://HOST/PATH.git.")
-    reference = ""
-    kept = []
-    for name, value in _parameters(text, url):
-        if name == "ref":
-            reference = value
-        elif name != "depth":  # how much of the history is copied: no part of what the module is
-            kept.append((name, value))
+    reference = dict(_parameters(text, url)).get("ref", "")
     _check_reference(text, reference)
-    location = urlunsplit((url.scheme, url.netloc, url.path, urlencode(kept), ""))
+    # "depth" is how much of the history is copied: no part of what the module is.
+    location = _without(url, "ref", "depth")
     return ModuleSource(SourceKind.GIT, text, location, subdirectory, reference)
 
 
@@ -361,18 +363,12 @@ def _s3(text: str, given: str, subdirectory: str) -> ModuleSource:
 
 
 def _archived(kind: SourceKind, text: str, url: SplitResult, subdirectory: str) -> ModuleSource:
-    checksum = ""
-    kept = []
-    for name, value in _parameters(text, url):
-        if name == "checksum":
-            checksum = value.lower()
-            if not _CHECKSUM.fullmatch(checksum):
-                remedy = "Write checksum=sha256: and 64 hexadecimal digits, as `sha256sum` prints them."
-                raise _wrong(text, f'The checksum "{value}" cannot be checked', remedy)
-        elif name != "archive":
-            kept.append((name, value))
-    location = urlunsplit((url.scheme, url.netloc, url.path, urlencode(kept), ""))
-    return ModuleSource(kind, text, location, subdirectory, checksum)
+    checksum = dict(_parameters(text, url)).get("checksum", "")
+    if checksum and not _CHECKSUM.fullmatch(checksum.lower()):
+        remedy = "Write checksum=sha256: and 64 hexadecimal digits, as `sha256sum` prints them."
+        raise _wrong(text, f'The checksum "{checksum}" cannot be checked', remedy)
+    location = _without(url, "checksum", "archive")
+    return ModuleSource(kind, text, location, subdirectory, checksum.lower())
 
 
 # URLs
@@ -416,3 +412,9 @@ def _parameters(text: str, url: SplitResult) -> list[tuple[str, str]]:
     if len(once) != len(set(once)):
         raise _wrong(text, "A parameter is written twice", None)
     return parameters
+
+
+def _without(url: SplitResult, *names: str) -> str:
+    """The URL without some parameters. The others stay as they are written: a signature may cover them."""
+    kept = [part for part in url.query.split("&") if part and part.partition("=")[0] not in names]
+    return urlunsplit((url.scheme, url.netloc, url.path, "&".join(kept), ""))
