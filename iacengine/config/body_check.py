@@ -17,7 +17,7 @@ from iacengine.foundation.duration import DURATION_REMEDY, parse_duration
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import BOOL, NUMBER, STRING, Type
 from iacengine.lang.values import from_python
-from iacengine.schema import Attribute, Block, NestedBlock, Nesting
+from iacengine.schema import Attribute, Block, NestedBlock, Nesting, written_as_block
 
 _SCALARS: dict[Type, type] = {STRING: str, NUMBER: int, BOOL: bool}
 _META = ("count", "for_each", "depends_on", "provider", "lifecycle", "dynamic")
@@ -61,7 +61,7 @@ class BodyCheck:
                 if top and name == _TIMEOUTS:
                     self._durations(value, (*path, name))
             elif name == "dynamic":
-                dynamic = self._dynamic(value, block, (*path, name))
+                dynamic = self._dynamic(value, block, body, (*path, name))
             elif name == COMMENT:
                 continue
             elif top and name == _TIMEOUTS:
@@ -131,12 +131,12 @@ class BodyCheck:
                 remedy="Remove it.",
             )
 
-    def _dynamic(self, value: Raw, block: Block, path: KeyPath) -> frozenset[str]:
+    def _dynamic(self, value: Raw, block: Block, beside: Mapping[str, Raw], path: KeyPath) -> frozenset[str]:
         """Check `dynamic` blocks; the names of the blocks that they make."""
         names: set[str] = set()
         for group, where in _bodies(value, path):
             for name, inner in _items(group):
-                nested = block.blocks.get(name)
+                nested = written_as_block(block, name)
                 if nested is None:
                     self._wrong(
                         f'Unknown block "{name}"',
@@ -147,6 +147,14 @@ class BodyCheck:
                         or ("Give the attribute a list." if name in block.attributes else None),
                     )
                     continue
+                if name in block.attributes and beside.get(name) is not None:
+                    self._wrong(
+                        f'"{name}" is given twice',
+                        f"{self._what} has a value for it, so that no dynamic block can make another.",
+                        (*where, name),
+                        key=True,
+                        remedy="Put all of it into one of the two.",
+                    )
                 names.add(name)
                 for body, place in _bodies(inner, (*where, name)):
                     self._dynamic_body(body, nested, place)

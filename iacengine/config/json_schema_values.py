@@ -25,7 +25,7 @@ from iacengine.lang.types import (
     TupleType,
     Type,
 )
-from iacengine.schema import Attribute, Block, NestedBlock, NestedObject, Nesting
+from iacengine.schema import Attribute, Block, NestedBlock, NestedObject, Nesting, written_as_block
 
 JsonSchema = dict[str, Any]
 
@@ -209,6 +209,13 @@ def define_block(
         properties[inner] = {"description": _about_block(nested), **_blocks(reference(definition), nested)}
         definitions[f"{definition}.each"] = _dynamic(inner, reference(definition))
         dynamic[inner] = {"description": f"Blocks {inner}.", **blocks_of(reference(f"{definition}.each"))}
+    for inner in sorted(block.attributes):
+        as_block = written_as_block(block, inner)
+        if as_block is not None:
+            definition = f"{name}.{inner}"
+            define_block(definition, as_block.block, definitions, kind=f'"{inner}" that is written as a block')
+            definitions[f"{definition}.each"] = _dynamic(inner, reference(definition))
+            dynamic[inner] = {"description": f"Elements of {inner}.", **blocks_of(reference(f"{definition}.each"))}
     if dynamic and "dynamic" not in block.attributes:
         definitions[f"{name}.dynamic"] = {"properties": {**dynamic, "//": COMMENT}, "additionalProperties": False}
         about = "Blocks that are made for each element of a collection."

@@ -26,7 +26,7 @@ from iacengine.lang.values import (
     mark,
     unmark,
 )
-from iacengine.schema import Block, NestedBlock, Nesting
+from iacengine.schema import Block, NestedBlock, Nesting, written_as_block
 from iacengine.schema.values import check
 
 _META = frozenset({"//"})
@@ -117,7 +117,7 @@ def _not_a_body(name: str, raw: Any, origin: Origin) -> DiagnosticsError:
 
 def _dynamic(result: dict[str, Value], name: str, specs: Any, block: Block, scope: AnyScope, origin: Origin) -> None:
     """Add the blocks that the `dynamic` specifications under one name make."""
-    nested = block.blocks.get(name)
+    nested = written_as_block(block, name)
     if nested is None:
         known = ", ".join(sorted(block.blocks)) or "none"
         diagnostic = error("Unsupported block type", f'There is no block type "{name}" here. Block types: {known}.')
@@ -138,6 +138,8 @@ def _dynamic(result: dict[str, Value], name: str, specs: Any, block: Block, scop
                 diagnostic = error("Too many blocks", f'At most one "{name}" block is allowed.')
                 raise DiagnosticsError(diagnostic.at(*locate(origin)))
             value = bodies[0] if bodies else before
+        elif not made and name in block.attributes:
+            value = before  # no blocks are no value: what the provider then computes may stay
         else:
             value = (*(before or ()), *(body for _, body in made))
         result[name] = mark(value, marks)

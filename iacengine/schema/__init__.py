@@ -93,6 +93,30 @@ class Schema:
 NO_SCHEMA = Schema(Block())
 
 
+def written_as_block(block: Block, name: str) -> NestedBlock | None:
+    """The block type of that name that a `dynamic` block may make.
+
+    An attribute that holds a list or a set of objects may be written as blocks as well: Terraform calls it
+    "attributes as blocks", after providers that declare such blocks as attributes (`ingress` of a security group).
+    """
+    attribute = block.attributes.get(name)
+    return block.blocks.get(name) if attribute is None else _block_of(attribute)
+
+
+@cache
+def _block_of(attribute: Attribute) -> NestedBlock | None:
+    type_ = attribute.type
+    if not isinstance(type_, ListType | SetType) or not isinstance(type_.element, ObjectType):
+        return None
+    if not (attribute.optional or attribute.required):
+        return None
+    if attribute.nested is not None:
+        members = attribute.nested.attributes
+    else:
+        members = {name: Attribute(member, optional=True) for name, member in type_.element.attributes.items()}
+    return NestedBlock(Nesting.LIST if isinstance(type_, ListType) else Nesting.SET, Block(members))
+
+
 @cache
 def implied_type(block: Block) -> ObjectType:
     """The type of a value that conforms to the block."""

@@ -17,7 +17,7 @@ from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.references import Index, Reference
 from iacengine.lang.values import from_python
-from iacengine.schema import Block, Nesting
+from iacengine.schema import Block, Nesting, written_as_block
 
 
 def body_json(body: Mapping[str, Raw], block: Block, *, literal: bool) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _dynamic(raw: Mapping[str, Raw], block: Block) -> dict[str, list[Any]]:
     """What `dynamic` blocks repeat, once each."""
     entries: dict[str, list[Any]] = {}
     for name, blocks in raw.items():
-        nested = block.blocks.get(name)
+        nested = written_as_block(block, name)
         for one in _as_list(blocks):
             for content in _as_list(one.get("content")) if isinstance(one, Mapping) else ():
                 if nested is not None and isinstance(content, Mapping):
