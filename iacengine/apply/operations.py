@@ -16,14 +16,14 @@ from iacengine.apply.renaming import with_new_names
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_children
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.plan.restoration import restoring_request
 from iacengine.provider.checks import check_applied, check_planned, check_read
-from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider
+from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider, ReadRequest
 from iacengine.provider.redaction import redacted
 from iacengine.provider.timeouts import timeout_of
 from iacengine.schema import Schema
@@ -147,11 +147,36 @@ def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: 
 
 
 def perform(task: Task) -> ApplyResponse:
-    """Call the provider. What it raises becomes a failed answer, with what a create made all the same."""
+    """Call the provider. What it raises becomes a failed answer, with what a create made all the same.
+
+    A delete that failed is looked into: it may have been done, and is no failure then.
+    """
     try:
-        return task.provider.apply(task.request)
+        answer = task.provider.apply(task.request)
     except DiagnosticsError as found:
-        return replace(looked_up(task), diagnostics=found.diagnostics)
+        answer = replace(looked_up(task), diagnostics=found.diagnostics)
+    if task.operation is Operation.DELETE and answer.state is None and not (answer.retryable or answer.throttled):
+        return _unless_gone(task, answer)
+    return answer
+
+
+def _unless_gone(task: Task, answer: ApplyResponse) -> ApplyResponse:
+    """The answer to a delete; without errors when there is nothing left to delete."""
+    if not any(each.is_error for each in answer.diagnostics):
+        return answer
+    try:
+        (left,) = task.provider.read([ReadRequest(task.request.type, task.request.prior, task.request.planned_private)])
+    except DiagnosticsError:  # the failure of the call itself is what the user is told
+        return answer
+    if left.state is not None or any(each.is_error for each in left.diagnostics):
+        return answer
+    told = (replace(each, severity=Severity.WARNING) if each.is_error else each for each in answer.diagnostics)
+    note = warning(
+        "Deleted all the same",
+        f"The deletion of {task.address} was answered with an error, but the object is gone.",
+        address=str(task.address),
+    )
+    return ApplyResponse(None, diagnostics=(*told, note))
 
 
 def perform_again(task: Task) -> ApplyResponse:

@@ -199,6 +199,11 @@ class RunRecorder:
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
+    def close_at_once(self) -> None:
+        """Write the record of something that was done and over before there was a place to record it."""
+        self._started = True
+        self.close()
+
     def close(self, problem: BaseException | None = None) -> None:
         """Write how the run ended; `problem` is what broke it off."""
         if not self._started:

@@ -78,7 +78,7 @@ def refuse_stale(plan: Plan, stored: State | None) -> None:
 def _is_needed(plan: Plan) -> bool:
     return (
         bool(plan.steps)
-        or plan.prior_state.pending_rollback is not None
+        or plan.settles_rollback
         or bool(plan.state_changes)
         or any(change.action is not Action.NO_OP for change in plan.outputs.values())
         or plan.checks != plan.prior_state.checks
@@ -204,16 +204,17 @@ class _Run:
         return replace(state, pending_rollback=replace(state.pending_rollback, paused=paused))
 
     def _pending_rollback(self) -> PendingRollback | None:
-        """What is to be undone, when the run did not come to its end and is to leave nothing behind."""
-        progress = self.executor.progress
-        if self.plan.on_failure != "rollback" or progress.committed:
-            return None
+        """What is still to be undone after this run; `before` it, an earlier run may have left something."""
+        plan, progress, before = self.plan, self.executor.progress, self.plan.prior_state.pending_rollback
         if not (self.findings.errors or progress.interrupted):
+            return None if plan.settles_rollback else before
+        if progress.committed:
             return None
-        before = self.plan.prior_state.pending_rollback
-        if before is not None:  # this run took over from one that was not undone: the way back leads to before that
+        if plan.on_failure != "rollback":
+            return before
+        if before is not None:  # the way back leads to where the earlier run began
             return replace(before, paused=False)
-        return PendingRollback(self.run, self.plan.base_serial, self.plan.state_changes, _moves(self.plan))
+        return PendingRollback(self.run, plan.base_serial, plan.state_changes, _moves(plan))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

@@ -218,12 +218,12 @@ def approve_and_carry_out(operation: Operation, stack: engine.Engine, plan: Plan
     if operation.ui is not None and not request.auto_approve:
         raise _approval_impossible("--json is used")
     show_plan(operation, plan)
-    if not plan.applyable:
+    if not plan.applyable and not plan.settles_rollback:
         if operation.ui is None:
             operation.say()
         outputs = dict(plan.prior_state.outputs)
         return _conclude(operation, Outcome(plan.prior_state, plan.counts()), plan.mode, outputs, nothing=True)
-    if not request.auto_approve:
+    if plan.applyable and not request.auto_approve:
         if not request.ask:
             raise _approval_impossible("--input=false is used")
         if not approve(_question(plan.mode, str(stack.configuration.directory)), operation.terminal):

@@ -207,6 +207,14 @@ class Plan:
             for change in self.changes
         ) or any(change.action is not Action.NO_OP for change in self.outputs.values())
 
+    @property
+    def settles_rollback(self) -> bool:
+        """True when nothing is left to be undone after it, although an earlier run left something: it leads the whole
+        stack to what is wanted now, or back."""
+        if self.prior_state.pending_rollback is None or self.mode is PlanMode.REFRESH_ONLY:
+            return False
+        return not (self.targets or self.excludes)
+
     def counts(self) -> ChangeCounts:
         """How many objects the plan creates, updates, deletes, imports, forgets (a replacement counts twice)."""
         add = change_ = remove = imported = forget = 0

@@ -265,7 +265,7 @@ class Stack(Declaration):
             engine.session(self._engine(), command, parallelism=width, lock_timeout=lock_timeout) as held,
         ):
             wanted = self._plan(options, progress, held) if plan is None else plan
-            if not wanted.applyable:
+            if not wanted.applyable and not wanted.settles_rollback:
                 return Outcome(wanted.prior_state, wanted.counts())
             listener = self._listener(progress)
             outcome = engine.apply(

@@ -280,3 +280,21 @@ def test_an_apply_takes_over_what_is_to_be_undone_and_leads_back_to_before_that_
     assert outcome.is_rolled_back, outcome.rollback.diagnostics
     assert cloud(watched) == before
     assert_as_stored(watched)
+
+
+def test_an_apply_with_nothing_to_do_settles_what_was_to_be_undone(watched):
+    after = {"mock_object": {"a": {"name": "a"}, "b": {"name": "b", "depends_on": ["mock_object.a"]}}}
+    fail(watched, after, failing("create", "b"), failing("delete", "a"))
+    assert watched.apply(mock({"mock_object": {"a": {"name": "a"}}})).ok
+    assert watched.backend.read().pending_rollback is None
+
+
+@pytest.mark.parametrize("options", [{"mode": PlanMode.REFRESH_ONLY}, {"targets": ["mock_object.a"]}])
+def test_a_part_of_an_apply_settles_nothing(options, watched):
+    after = {"mock_object": {"a": {"name": "a"}, "b": {"name": "b", "depends_on": ["mock_object.a"]}}}
+    fail(watched, after, failing("create", "b"), failing("delete", "a"))
+    (watched.folder / "main.tf.json").write_text(json.dumps(mock(after)))
+    stack = engine.open_stack(str(watched.folder))
+    plan = engine.plan(stack, engine.PlanOptions(**options), engine.VariableSources())
+    assert engine.apply(stack, plan).ok
+    assert watched.backend.read().pending_rollback is not None
