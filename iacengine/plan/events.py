@@ -11,7 +11,7 @@ from iacengine.state.journal_entries import Operation
 from iacengine.state.model import Deposed, ResourceObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RefreshStarted:
     """Objects of one type are about to be looked up again; `total` of them. `objects` are those, as stored."""
 
@@ -21,7 +21,7 @@ class RefreshStarted:
     objects: Sequence[ResourceObject] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RefreshFinished:
     """Objects of one type have been looked up again."""
 
@@ -31,7 +31,7 @@ class RefreshFinished:
     objects: Sequence[ResourceObject] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadStarted:
     """One object is being looked up while planning: a data source, or what is imported."""
 
@@ -39,7 +39,7 @@ class ReadStarted:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadFinished:
     """That object has been looked up."""
 
@@ -48,7 +48,7 @@ class ReadFinished:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepStarted:
     """A side effect begins. `id` is the object's id where it is known."""
 
@@ -59,7 +59,7 @@ class StepStarted:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepRetrying:
     """A side effect failed with what may pass, `because` of it, and is tried again in `wait` seconds.
 
@@ -76,7 +76,7 @@ class StepRetrying:
     deposed: Deposed = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepFinished:
     """A side effect is done after `elapsed` seconds."""
 
@@ -88,7 +88,7 @@ class StepFinished:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepFailed:
     """A side effect failed after `elapsed` seconds."""
 
@@ -100,7 +100,7 @@ class StepFailed:
     deposed: Deposed = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepSkipped:
     """Not done, because something it awaits failed, or its change turned out to be none."""
 
@@ -110,7 +110,7 @@ class StepSkipped:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProvisionStarted:
     """A provisioner of a type begins to run, after the create or before the delete of a step."""
 
@@ -119,7 +119,7 @@ class ProvisionStarted:
     provisioner: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProvisionOutput:
     """A provisioner printed a line."""
 
@@ -129,7 +129,7 @@ class ProvisionOutput:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProvisionFinished:
     """A provisioner came to its end, well or not."""
 
@@ -139,7 +139,7 @@ class ProvisionFinished:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EphemeralStarted:
     """An ephemeral resource is about to be opened or closed: `action` is open or close."""
 
@@ -147,7 +147,7 @@ class EphemeralStarted:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EphemeralFinished:
     """An ephemeral resource was opened or closed after `elapsed` seconds, or could not be."""
 
@@ -157,7 +157,7 @@ class EphemeralFinished:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recovered:
     """An interrupted operation of an earlier run was settled: adopted, completed, or found never to have happened."""
 
@@ -166,7 +166,7 @@ class Recovered:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RollbackStarted:
     """What a run has done is about to be undone, in `total` steps; `run` is its id."""
 
@@ -174,7 +174,7 @@ class RollbackStarted:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RollbackFinished:
     """What a run had done is undone, or (`left`) not wholly: these objects are not what they were.
 
@@ -186,7 +186,7 @@ class RollbackFinished:
     renamed: tuple[ResourceInstance, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Warned:
     """Something to tell the user while the run goes on."""
 

@@ -44,7 +44,7 @@ class ProviderSchema:
     retries: Mapping[str, RetryPolicy] = field(default_factory=lambda: _EMPTY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConfigureContext:
     """What a provider may want to know beside its configuration.
 
@@ -56,7 +56,7 @@ class ConfigureContext:
     parallelism: int = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PlanRequest:
     """One object to plan. `prior` and `config` are None for absent: create has no prior, delete no config.
 
@@ -70,7 +70,7 @@ class PlanRequest:
     private: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PlanResponse:
     """The provider's answer: the planned object (with `Unknown` where apply will tell) and what forces replacement.
 
@@ -86,7 +86,7 @@ class PlanResponse:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadRequest:
     """One object to look up again. `state` is the object as last known; at least what identifies it is there."""
 
@@ -95,7 +95,7 @@ class ReadRequest:
     private: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadResponse:
     """The object as it is now; `state` None when it is gone. With an error among the diagnostics, state is ignored.
 
@@ -109,7 +109,7 @@ class ReadResponse:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ApplyRequest:
     """One change to make: create (`prior` None), update, or delete (`planned` None).
 
@@ -128,7 +128,7 @@ class ApplyRequest:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ApplyResponse:
     """What is there now. `state` None after a delete.
 
@@ -147,7 +147,7 @@ class ApplyResponse:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ImportedObject:
     """An object found by its import id. It may be a stub: the engine reads it next."""
 
@@ -156,7 +156,7 @@ class ImportedObject:
     private: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenedEphemeral:
     """An ephemeral resource that was opened. `result` is the object with everything computed; it is never stored.
 
@@ -171,7 +171,7 @@ class OpenedEphemeral:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RenewedEphemeral:
     """An ephemeral resource goes on being valid: until when, and what comes back with the next call."""
 
@@ -250,7 +250,7 @@ class Provider(Protocol):
         """Release processes, connections and files. The provider is not used afterwards."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProviderPlugin:
     """What an entry point of the group `iacengine.providers` names.
 
