@@ -33,9 +33,13 @@ def command(
     where it went. An interrupted move goes on when it is run again.
     """
     from iacengine import engine  # lazy: help needs none of it
+    from iacengine.apply.record import RunRecorder
+    from iacengine.cli.state_access import warn_of_record
     from iacengine.state.backends.catalog import open_backend
     from iacengine.state.encryption.backend import SealedBackend
+    from iacengine.state.lock import lock_claim
     from iacengine.state.migration import migrate
+    from iacengine.state.moved import COMMAND
 
     stack = engine.open_stack(path)
     placement = stack.placement
@@ -55,7 +59,12 @@ def command(
     if not as_json:
         terminal.line(f"Moving the state from {leaving.describe()} to {arriving.describe()} ...")
         terminal.flush()
+    recorder = RunRecorder(arriving, lock_claim(COMMAND), COMMAND, warn_of_record)
     done = migrate(leaving, arriving, lock_timeout)
+    if done.outcome == "moved":
+        recorder.stands_on(done.serial)
+        recorder.did("", f"move from {leaving.describe()}")
+        recorder.close_at_once()
     if arriving is here:
         placement.remember(here.inner)
     if as_json:

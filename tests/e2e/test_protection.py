@@ -1,5 +1,7 @@
 """Objects that nothing is to destroy: by their block, by a command, and until somebody lifts it."""
 
+import random
+
 import pytest
 
 from iacengine.state.statefile import decode_state
@@ -198,3 +200,30 @@ def test_data_sources_cannot_be_protected(stack):
     )
     stack.apply()
     assert "Nothing to protect" in stack.iac("state", "protect", "data.mock_network.d", code=1).err
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_asked_for_no_protected_object_is_lost(stack, seed, assert_settled):
+    chance = random.Random(seed)
+    wanted = {}
+    refused = 0
+    for _ in range(12):
+        name = chance.choice("abc")
+        if name in wanted and chance.random() < 0.4:
+            del wanted[name]
+        else:
+            said = chance.choice([{}, {"protect": True}, {"protect": True}, {"protect": False}])
+            wanted[name] = {"name": name, "kind": chance.choice(["x", "y"]), "lifecycle": said}
+        before = {found["id"]: address for address, found in stack.objects().items()} if stack.cloud() else {}
+        kept = protected(stack) if before else set()
+        lifted = {f"mock_object.{name}" for name, body in wanted.items() if body["lifecycle"].get("protect") is False}
+        stack.write(objects(**wanted))
+        arguments = chance.choice([["apply"], ["apply"], ["apply", "--replace", f"mock_object.{name}"], ["destroy"]])
+        done = stack.iac(*arguments, "--auto-approve", code=None)
+        assert done.code in (0, 1), done
+        refused += done.code
+        assert "Traceback" not in done.err
+        safe = {id_ for id_, address in before.items() if address in kept - lifted}
+        assert safe <= stack.cloud().keys()
+        assert_settled(stack)
+    assert refused

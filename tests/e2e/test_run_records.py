@@ -216,3 +216,12 @@ def test_the_digest_of_a_plan_tells_plans_apart_and_holds_no_secret(applied):
     applied.iac("apply", "p")
     assert runs(applied)[0]["plan_digest"] == first
     assert digest("x", "one") != first
+
+
+def test_moving_the_state_is_recorded_where_it_went(applied):
+    (before,) = runs(applied)
+    applied.iac("state", "migrate", "--to", "elsewhere.json")
+    moved, first = runs(applied, "--state", "elsewhere.json")
+    assert first == before
+    assert (moved["command"], moved["outcome"], moved["serial_after"]) == ("iac state migrate", "complete", 1)
+    assert moved["steps"][0]["operation"] == "move from iac.state.json"
