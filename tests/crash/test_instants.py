@@ -86,7 +86,7 @@ def test_instants_on_other_backends(kind, beginning, new_trial):
     assert tried > 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("on_failure", POLICIES)
 @pytest.mark.parametrize("change", CHANGES)
@@ -95,7 +95,7 @@ def test_every_instant(kind, change, on_failure, beginning, new_trial):
     assert try_every_instant(new_trial, beginning(change, large=True), kind, on_failure, parallelism=6) > 20
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", BACKENDS)
 def test_random_instants(kind, beginning, new_trial):
