@@ -107,7 +107,8 @@ def test_a_default_is_data_and_no_template(load_texts: Load) -> None:
 def test_stack_and_terraform_blocks_are_merged(load_texts: Load) -> None:
     settings = load_texts(
         {
-            "a.iac.yaml": "stack:\n  required_version: '>= 0.1'\n  on_failure: pause\n  encryption: {passphrase_env: X}\n",
+            "a.iac.yaml": "stack:\n  required_version: '>= 0.1'\n"
+            "  on_failure: pause\n  encryption: {passphrase_env: X}\n",
             "b.tf.json": '{"terraform": {"required_version": ">= 1.5", "backend": {"s3": [{"bucket": "b"}]},'
             ' "required_providers": {"aws": {"source": "hashicorp/aws", "version": "~> 5.0",'
             ' "configuration_aliases": ["aws.west"]}, "x": "1.0", "y": {}}}}',
