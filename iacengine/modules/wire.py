@@ -31,7 +31,6 @@ Digests are `sha256:` and 64 hexadecimal digits, times RFC 3339 in UTC.
 from __future__ import annotations
 
 import os
-import re
 import types
 import typing
 from collections.abc import Sequence
@@ -56,11 +55,11 @@ MOST_ENVELOPES: Final = 16
 MOST_HITS: Final = 100
 """Hits that one request may ask for."""
 
-NAMESPACE_PATTERN: Final = r"^[0-9A-Za-z](?:[0-9A-Za-z-_]{0,62}[0-9A-Za-z])?$"
-NAME_PATTERN: Final = r"^[0-9A-Za-z](?:[0-9A-Za-z-_]{0,62}[0-9A-Za-z])?$"
+NAMESPACE_PATTERN: Final = r"^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?$"
+NAME_PATTERN: Final = r"^[0-9A-Za-z](?:[0-9A-Za-z_-]{0,62}[0-9A-Za-z])?$"
 SYSTEM_PATTERN: Final = r"^[0-9a-z]{1,64}$"
 VERSION_PATTERN: Final = (
-    r"^(?:0|[1-9]\d{0,17})\.(?:0|[1-9]\d{0,17})\.(?:0|[1-9]\d{0,17})"
+    r"^(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})\.(?:0|[1-9][0-9]{0,17})"
     r"(?:-[0-9A-Za-z.-]{1,100})?(?:\+[0-9A-Za-z.-]{1,100})?$"
 )
 KEY_PATTERN: Final = r"^[0-9a-z-]{1,32}:[0-9A-Za-z]{8,128}$"
@@ -494,22 +493,3 @@ def encode_publication(package: bytes, envelopes: Sequence[bytes] = ()) -> tuple
     )
     parts += [package, f"\r\n--{boundary}--\r\n".encode()]
     return b"".join(parts), f"multipart/form-data; boundary={boundary}"
-
-
-def parse_label(text: str) -> ModuleAddress | None:
-    """The address `[HOST/]NAMESPACE/NAME/SYSTEM`, or None when it is none."""
-    parts = text.split("/")
-    if len(parts) == 3:
-        parts.insert(0, "")
-    if len(parts) != 4:
-        return None
-    host, namespace, name, system = parts
-    if host and not _HOST.fullmatch(host):
-        return None
-    for pattern, part in ((NAMESPACE_PATTERN, namespace), (NAME_PATTERN, name), (SYSTEM_PATTERN, system)):
-        if re.fullmatch(pattern, part) is None:
-            return None
-    return ModuleAddress(host.lower(), namespace, name, system)
-
-
-_HOST = re.compile(r"(?=.*\.|localhost)[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?(?::\d{1,5})?")

@@ -1,0 +1,121 @@
+"""The ASGI application: routes, what runs beside them, and what errors become."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from iacengine.foundation.database import DatabaseError
+from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.foundation.version import VERSION
+from iacengine.modules.wire import API, PROBLEM_TYPE, Problem
+from iacengine.registry.answers import Listener
+from iacengine.registry.gate import Gate, as_refusal, problem_body
+from iacengine.registry.refusal import Refusal
+from iacengine.registry.routes import accounts, health, modules, packages, standing, terraform
+from iacengine.registry.service import Service
+
+_WRITTEN_DOWN = 5.0  # seconds between writes of what is counted
+
+log = structlog.get_logger("iacengine.registry")
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application. While it runs it hears of changes, and writes down what is counted."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        listener = Listener(service.store, service.answers, lambda subject: _heard(service, subject))
+        listener.start()
+        writing = asyncio.create_task(_write_down(service))
+        try:
+            yield
+        finally:
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+            listener.stop()
+            with contextlib.suppress(DatabaseError):
+                await service.run(service.write_down)
+
+    app = FastAPI(
+        title="iacengine registry",
+        version=VERSION,
+        description="Modules: published once, found, signed, downloaded.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for part in (modules, packages, standing, accounts, terraform, health):
+        app.include_router(part.router)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(DiagnosticsError, _refused)
+    app.add_exception_handler(RequestValidationError, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_middleware(Gate, service=service)
+    _describe(app)
+    return app
+
+
+def _heard(service: Service, subject: str) -> None:
+    if subject in ("", "tokens"):
+        service.authenticator.forget()
+
+
+async def _write_down(service: Service) -> None:
+    while True:
+        await asyncio.sleep(_WRITTEN_DOWN)
+        try:
+            await service.run(service.write_down)
+        except DatabaseError as problem:
+            log.warning("not counted", problem=str(problem))
+
+
+async def _refused(request: Request, problem: Exception) -> Response:
+    refusal = _refusal(problem)
+    if isinstance(problem, DiagnosticsError):
+        log.error("unavailable", id=request.scope["state"]["request_id"], problem=str(problem))
+    body = problem_body(refusal, request.scope["state"]["request_id"])
+    return Response(body, refusal.status, refusal.headers, PROBLEM_TYPE)
+
+
+def _refusal(problem: Exception) -> Refusal:
+    if isinstance(problem.__cause__, Refusal):
+        return problem.__cause__  # FastAPI wraps what reading a body raises
+    if (known := as_refusal(problem)) is not None:
+        return known
+    if isinstance(problem, RequestValidationError):
+        first = problem.errors()[0] if problem.errors() else {}
+        where = ".".join(str(part) for part in first.get("loc", ()))
+        return Refusal(422, "invalid", "The request is not valid", f"{where}: {first.get('msg', '')}", "See the API.")
+    assert isinstance(problem, HTTPException)
+    title = {404: "There is nothing here", 405: "This cannot be done here"}.get(problem.status_code, "Not understood")
+    code = {404: "not_found", 405: "method_not_allowed"}.get(problem.status_code, "bad_request")
+    return Refusal(problem.status_code, code, title, headers=problem.headers)
+
+
+def _describe(app: FastAPI) -> None:
+    """Add to the OpenAPI document what routes cannot say: problems, and how to show a token."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            schemas["Problem"] = TypeAdapter(Problem).json_schema()
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{}, {"token": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,94 @@
+"""The service as a whole: its settings, and what its routes share."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+from fastapi import Request
+
+from iacengine.modules.wire import LARGEST_PACKAGE
+from iacengine.registry.answers import Answers
+from iacengine.registry.auth import Authenticator
+from iacengine.registry.blobs import Blobs
+from iacengine.registry.limits import Buckets
+from iacengine.registry.metrics import Metrics
+from iacengine.registry.store.opening import Store
+from iacengine.registry.store.standing import count_downloads
+from iacengine.registry.tickets import Tickets
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """How the service behaves. Sizes are in bytes, times in seconds, rates in requests a second (0: no limit).
+
+    `folder`: where uploads are kept meanwhile. `hosts`: the names under which clients know this registry. `open`: all
+    may read; without it, reading takes a token. `silence`: how long a client may send, or take, nothing.
+    """
+
+    folder: Path
+    hosts: frozenset[str] = frozenset()
+    open: bool = True
+    largest_package: int = LARGEST_PACKAGE
+    rate: float = 300.0
+    burst: float = 1000.0
+    silence: float = 15.0
+    upload_time: float = 300.0
+    threads: int = 12
+
+
+class Service:
+    """What the routes share; `request.app.state.service`."""
+
+    def __init__(self, settings: ServiceSettings, store: Store, blobs: Blobs) -> None:
+        self.settings, self.store, self.blobs = settings, store, blobs
+        self.answers = Answers()
+        self.authenticator = Authenticator(store)
+        self.buckets = Buckets(settings.rate, settings.burst)
+        self.metrics = Metrics(self.answers)
+        self.tickets = Tickets(store)
+        self._downloads: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        self._counting = threading.Lock()
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._inspections: anyio.CapacityLimiter | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns, done in a thread: no more of them than there are connections to the database."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self.settings.threads)
+        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+
+    async def run_heavy(self, work: Callable[[], T]) -> T:
+        """As `run`, for what takes a processor for a while: two at a time, so that the rest goes on."""
+        if self._inspections is None:
+            self._inspections = anyio.CapacityLimiter(2)
+        return await anyio.to_thread.run_sync(work, limiter=self._inspections)
+
+    def count_download(self, module: int, version: int) -> None:
+        """Count a download; it is written down within seconds."""
+        with self._counting:
+            self._downloads[0][module] += 1
+            self._downloads[1][version] += 1
+
+    def write_down(self) -> None:
+        """Write down downloads and the use of tokens. Raises DatabaseError."""
+        with self._counting:
+            modules, versions = self._downloads
+            self._downloads = (Counter(), Counter())
+        if modules:
+            self.store.write(lambda connection: count_downloads(connection, modules, versions), "count downloads")
+        self.authenticator.write_uses()
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    found: Service = request.app.state.service
+    return found

@@ -1,0 +1,118 @@
+"""Searching: PostgreSQL's full text search, by the beginnings of words and by stems, ranked, filtered and paged.
+
+If nothing is found, a word is also taken for those that are similar to it by their trigrams. These are kept in a table
+of ours rather than by pg_trgm, which not every PostgreSQL has (the embedded one does not), and many forbid to install.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from iacengine.modules.wire import SearchAnswer, SearchHit
+from iacengine.registry.store.latest import trigrams
+from iacengine.registry.store.times import rfc3339
+
+_WORD = re.compile(r"[^\W_]+")
+_MOST_WORDS = 8
+_LIKENESS = 0.3  # pg_trgm's own threshold: shared trigrams, of all those of both words
+_MOST_RANKED = 3000  # of what many modules have, it matters little which come first
+
+_SIMILAR = text(
+    "SELECT word, count(*)::float / (:size + size - count(*)) AS likeness FROM word_trigram "
+    "WHERE trigram = ANY(:trigrams) GROUP BY word, size "
+    "HAVING count(*)::float / (:size + size - count(*)) >= :least ORDER BY likeness DESC, word LIMIT 4"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for. Every word, filter and tag has to fit; "" and () are no filter."""
+
+    query: str = ""
+    namespace: str = ""
+    system: str = ""
+    tag: str = ""
+    resource_type: str = ""
+    offset: int = 0
+    limit: int = 20
+
+
+def search(connection: Connection, wanted: Search) -> SearchAnswer:
+    """The modules that fit, the best first; without words, the most used."""
+    words = list(dict.fromkeys(word[:64] for word in _WORD.findall(wanted.query.lower())))[:_MOST_WORDS]
+    if not words and wanted.query.strip():
+        return SearchAnswer((), 0, wanted.offset, wanted.limit)  # signs alone stand in no index
+    answer = _found(connection, wanted, [[word] for word in words])
+    if answer.total or not words:
+        return answer
+    alternatives: list[list[str]] = []
+    replaced: list[str] = []
+    for word in words:
+        similar = _similar(connection, word) if len(word) >= 3 else []
+        if similar and similar != [word]:
+            replaced.append(word)
+        alternatives.append([word, *similar])
+    if not replaced:
+        return answer
+    second = _found(connection, wanted, alternatives)
+    return SearchAnswer(second.hits, second.total, second.offset, second.limit, tuple(replaced if second.total else ()))
+
+
+def _similar(connection: Connection, word: str) -> list[str]:
+    parts = trigrams(word)
+    rows = connection.execute(_SIMILAR, {"trigrams": parts, "size": len(parts), "least": _LIKENESS})
+    return [row.word for row in rows]
+
+
+def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> SearchAnswer:
+    given: dict[str, Any] = {"limit": wanted.limit, "offset": wanted.offset, "most": _MOST_RANKED}
+    conditions = ["m.latest_id IS NOT NULL"]
+    for name, value in (("namespace", wanted.namespace), ("system", wanted.system)):
+        if value:
+            conditions.append(f"m.{name} = :{name}")
+            given[name] = value
+    for column, value in (("tags", wanted.tag), ("resource_types", wanted.resource_type)):
+        if value:
+            conditions.append(f"m.{column} @> ARRAY[:{column}]")
+            given[column] = value
+    rank = "0"
+    if words:
+        given["words"] = " & ".join("(" + " | ".join(f"{word}:*" for word in alike) + ")" for alike in words)
+        given["stems"] = " ".join(alike[0] for alike in words)
+        query = "(to_tsquery('simple', :words) || plainto_tsquery('english', :stems))"
+        conditions.append(f"m.words @@ {query}")
+        # Weights of D, C, B, A: what stands in a name counts most. 1: long texts count less.
+        rank = f"ts_rank('{{0.05, 0.2, 0.5, 1.0}}', m.words, {query}, 1)"
+    where = " AND ".join(conditions)
+    total = connection.execute(text(f"SELECT count(*) FROM module m WHERE {where}"), given).scalar_one()  # noqa: S608
+    if total <= wanted.offset:
+        return SearchAnswer((), total, wanted.offset, wanted.limit)
+    rows = connection.execute(
+        text(
+            "SELECT r.label, r.description, r.tags, r.deprecated, r.downloads, v.version, v.published, v.signers FROM ("  # noqa: S608 - only names of ours are put in
+            f"SELECT m.id, m.label, m.description, m.tags, m.deprecated, m.latest_id, d.downloads, {rank} AS rank "
+            f"FROM (SELECT * FROM module m WHERE {where} LIMIT :most) m JOIN module_downloads d ON d.module_id = m.id "
+            "ORDER BY (m.deprecated IS NOT NULL), rank DESC, d.downloads DESC, m.label LIMIT :limit OFFSET :offset"
+            ") r JOIN version v ON v.id = r.latest_id "
+            "ORDER BY (r.deprecated IS NOT NULL), r.rank DESC, r.downloads DESC, r.label"
+        ),
+        given,
+    )
+    hits = tuple(
+        SearchHit(
+            row.label,
+            row.description,
+            row.version,
+            rfc3339(row.published),
+            row.downloads,
+            tuple(row.tags),
+            tuple(row.signers),
+            row.deprecated is not None,
+        )
+        for row in rows
+    )
+    return SearchAnswer(hits, total, wanted.offset, wanted.limit)
