@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from iacengine.config.cache import ParseCache
-from iacengine.config.loader import load
 from iacengine.config.model import Configuration
 from iacengine.config.source import locate
 from iacengine.engine.model import Engine
+from iacengine.engine.modules import AS_LOCKED, ModuleOptions, load_with_modules
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings
 from iacengine.state.backends.base import Backend
 from iacengine.state.backends.catalog import open_backend
@@ -21,18 +20,15 @@ from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, encryption_settings
 
-if TYPE_CHECKING:
-    pass
-
 STATE_NAME = "iac.state.json"
 
 
-def open_stack(path: str = ".", *, state_path: str | None = None) -> Engine:
-    """Load a stack (a directory or one file) and find its state."""
+def open_stack(path: str = ".", *, state_path: str | None = None, modules: ModuleOptions = AS_LOCKED) -> Engine:
+    """Load a stack (a directory or one file), install what it has from elsewhere, and find its state."""
     findings = Findings()
     directory = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120 - text in, text out
     cache = ParseCache(os.path.join(directory, ".iac", "cache"))  # noqa: PTH118
-    configuration = load(path, cache=cache, findings=findings)
+    configuration = load_with_modules(path, directory, cache, findings, modules)
     return engine_of(configuration, path, state_path=state_path, warnings=findings.all)
 
 

@@ -38,8 +38,12 @@ class SourceKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
-    """A parsed `source`. `location`: the path, URL or address without the rest; `subdirectory` is what follows `//`;
-    `reference` a git ref, or the checksum (`sha256:…`) that an archive must have, or ""; `address` that of a registry module, else None. `text` is as written."""
+    """A parsed `source`.
+
+    `location`: the path, URL or address without the rest; `subdirectory` is what follows `//`; `reference` a git ref,
+    or the checksum (`sha256:…`) that an archive must have, or ""; `address` that of a registry module, else None.
+    `text` is as written.
+    """
 
     kind: SourceKind
     text: str
