@@ -52,7 +52,10 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding: what is wrong (`summary`), why (`detail`), where (`range`, `address`), and what to do (`remedy`)."""
+    """One finding: what is wrong (`summary`), why (`detail`), where (`range`, `address`), and what to do (`remedy`).
+
+    `code` names the kind of a refusal for programs, such as `bad_signature`; most findings have none.
+    """
 
     severity: Severity
     summary: str
@@ -61,6 +64,7 @@ class Diagnostic:
     range: SourceRange | None = None
     snippet: Snippet | None = None
     address: str | None = None
+    code: str = ""
 
     @property
     def is_error(self) -> bool:
@@ -84,8 +88,10 @@ class DiagnosticsError(Exception):
         self.diagnostics: tuple[Diagnostic, ...] = diagnostics
 
 
-def error(summary: str, detail: str = "", *, remedy: str | None = None, address: str | None = None) -> Diagnostic:
-    return Diagnostic(Severity.ERROR, summary, detail, remedy, address=address)
+def error(
+    summary: str, detail: str = "", *, remedy: str | None = None, address: str | None = None, code: str = ""
+) -> Diagnostic:
+    return Diagnostic(Severity.ERROR, summary, detail, remedy, address=address, code=code)
 
 
 def warning(summary: str, detail: str = "", *, remedy: str | None = None, address: str | None = None) -> Diagnostic:

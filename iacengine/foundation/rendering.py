@@ -38,7 +38,8 @@ def render(diagnostic: Diagnostic, *, color: bool = False, width: int = 100) -> 
         return f"{_STYLES[style]}{text}{_RESET}" if color else text
 
     severity = "error" if diagnostic.severity is Severity.ERROR else "warning"
-    lines = [paint(f"{severity}:", severity) + " " + paint(_safe(diagnostic.summary), "bold")]
+    code = f"[{_safe(diagnostic.code)}]" if diagnostic.code else ""
+    lines = [paint(f"{severity}{code}:", severity) + " " + paint(_safe(diagnostic.summary), "bold")]
     indent = "  "
     if diagnostic.range is not None:
         number = str(diagnostic.range.start.line)

@@ -12,8 +12,9 @@ from iacengine.config.directory import SUFFIXES
 from iacengine.config.loader import load
 from iacengine.config.model import ModuleCall
 from iacengine.config.source import locate
-from iacengine.foundation.diagnostics import DiagnosticsError, failure
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.foundation.files import DiskFiles
+from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.model import Dependency
 from iacengine.modules.requirement import Place
 
@@ -71,7 +72,8 @@ def calls_of(folder: str, subdirectory: str = "", *, strict: bool = False) -> tu
 
 def leads_out(path: str) -> DiagnosticsError:
     """A package that calls what is not in it."""
-    return failure(
+    return InstallError(
+        InstallFault.LEADS_OUT,
         "A module leads out of its package",
         f"A call in it names {path}, which is not part of the package.",
         remedy="What a package calls by a path has to be inside it: tell its publisher.",

@@ -19,6 +19,7 @@ from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.http import Answer, HttpClient
 from iacengine.foundation.retry import Transient
+from iacengine.modules.package_error import PackageError, PackageFault
 
 Progress = Callable[[int, int | None], None]
 """Told how many bytes there are so far, and how many there will be (None: the server does not say)."""
@@ -62,7 +63,8 @@ def downloaded(
                     part.restart()  # what was there before was not the start of it
                     _get(client, address, part, headers)
             if digest is not None and (found := _digest(file)) != digest:
-                raise failure(
+                raise PackageError(
+                    PackageFault.WRONG_DIGEST,
                     "A package is not the one that was promised",
                     f"{address.partition('?')[0]} has the digest {found}; expected was {digest}.",
                     remedy="Try again. If that does not help, whoever served it is not to be trusted.",
@@ -147,7 +149,8 @@ class _Part:
             size += len(piece)
             if size > self._largest or (whole is not None and whole > self._largest):
                 self.restart()
-                raise failure(
+                raise PackageError(
+                    PackageFault.PACKAGE_TOO_LARGE,
                     "Package too large",
                     f"{self._address} is larger than {self._largest:,} bytes.",
                     remedy="Check the address: a module is text, and small.",

@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from iacengine.foundation.atomic import read_regular_file, write_atomically
-from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.modules.cache import ModuleCache
 from iacengine.modules.first_use import FirstUses
+from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.keys import KeyStore
 from iacengine.modules.model import LockedModule, ModuleAddress
 from iacengine.modules.statement import time_text
@@ -77,7 +77,8 @@ class TrustCheck:
         else:
             signers = self.verify(address, locked.version, locked.digest, envelopes)
         if locked.signers and not set(locked.signers) & set(signers):
-            raise failure(
+            raise InstallError(
+                InstallFault.OTHER_SIGNERS,
                 "A module is signed by others than were locked",
                 f"{address} {locked.version}: the lock file names {', '.join(locked.signers)}; accepted was "
                 f"{', '.join(signers) or 'no signature at all'}.",

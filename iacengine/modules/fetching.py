@@ -20,8 +20,10 @@ from iacengine.modules.calls import calls_of
 from iacengine.modules.client import Offer, RegistryClient
 from iacengine.modules.evidence import TrustCheck
 from iacengine.modules.git import commit_of
+from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.model import Dependency, LockedModule, ModuleAddress, ModuleSource, SourceKind
 from iacengine.modules.package import tree_digest
+from iacengine.modules.package_error import PackageError, PackageFault
 from iacengine.modules.progress import Progress, nobody
 from iacengine.modules.requirement import FixedPackage, package_of
 from iacengine.modules.source import parse_source, without_secrets
@@ -58,14 +60,20 @@ class Fetcher:
         if source is not None:
             return self._of_terraform(address, offer.version, source, locked)
         if locked is not None and offer.tree_digest != locked.digest:
-            raise _other_files(f"{address} {offer.version}", offer.tree_digest, locked.digest, str(address.host))
+            raise _not_as_locked(f"{address} {offer.version}", offer.tree_digest, locked.digest, str(address.host))
         name = f"{address} {offer.version}"
         with (
             self._client.package(address, offer, lambda done, whole: self._progress(name, done, whole)) as file,
             unpacked(file, self._cache.unpacking_place(), form=Form.PACKAGE, expected=offer.package_digest) as tree,
         ):
             if tree.tree_digest != offer.tree_digest:
-                raise _other_files(name, tree.tree_digest, offer.tree_digest, str(address.host))
+                raise InstallError(
+                    InstallFault.PROMISED_DIFFERS,
+                    "A registry serves something else than it promised",
+                    f"The files of {name} have the digest {tree.tree_digest}; {address.host} had promised "
+                    f"{offer.tree_digest}.",
+                    remedy="Do not use this registry before you know why.",
+                )
             dependencies = _as_described(tree, address, offer)
             envelopes = self._client.envelopes(address, offer.version)
             signers = self._trust.verify(address, offer.version, tree.tree_digest, envelopes, offer.package_digest)
@@ -79,7 +87,7 @@ class Fetcher:
         name = str(package)
         with self._got(package, name, locked.reference if locked is not None else "") as (tree, commit):
             if locked is not None and tree.tree_digest != locked.digest:
-                raise _other_files(name, tree.tree_digest, locked.digest, "its source")
+                raise _not_as_locked(name, tree.tree_digest, locked.digest, "its source")
             dependencies = tuple(call.dependency for call in calls_of(tree.folder))
             self._cache.keep(tree)
             return Fetched(tree.tree_digest, dependencies, (), commit)
@@ -98,7 +106,7 @@ class Fetcher:
             folder = f"{tree.folder}/{source.subdirectory}" if source.subdirectory else tree.folder
             digest = tree_digest(folder) if source.subdirectory else tree.tree_digest
             if locked is not None and digest != locked.digest:
-                raise _other_files(name, digest, locked.digest, address.host)
+                raise _not_as_locked(name, digest, locked.digest, address.host)
             signers = self._trust.verify(address, version, digest, ())
             dependencies = tuple(call.dependency for call in calls_of(folder))
             self._trust.keep(address, version, digest, ())
@@ -179,16 +187,18 @@ def _order(dependency: Dependency) -> tuple[str, str]:
 
 
 def _wrong_manifest(address: ModuleAddress, version: str, why: str) -> DiagnosticsError:
-    return failure(
+    return PackageError(
+        PackageFault.WRONG_MANIFEST,
         "A package is not what the registry said",
         f"{address} {version}: {why}.",
         remedy="Do not use this registry before you know why.",
     )
 
 
-def _other_files(name: str, found: str, wanted: str, who: str) -> DiagnosticsError:
-    return failure(
+def _not_as_locked(name: str, found: str, wanted: str, who: str) -> DiagnosticsError:
+    return InstallError(
+        InstallFault.LOCKED_DIFFERS,
         "A module's files are not those that were locked",
-        f"{name} now has the digest {found}; {wanted} was promised or locked.",
+        f"{name} now has the digest {found}; {wanted} is locked.",
         remedy=f"What {who} serves was changed, or the lock file was. Find out why before you run `iac module update`.",
     )

@@ -30,6 +30,7 @@ from iacengine.modules.cache import ModuleCache, open_cache
 from iacengine.modules.calls import PackageCall, leads_out, place_of
 from iacengine.modules.constraint import Constraint, parse_constraint
 from iacengine.modules.evidence import TrustCheck
+from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.lockfile import (
     Lock,
     describe_changes,
@@ -171,7 +172,8 @@ class Modules:
             return root
         directory = posixpath.join(root, source.subdirectory)
         if not os.path.isdir(directory):  # noqa: PTH112 - text
-            raise failure(
+            raise InstallError(
+                InstallFault.NO_FOLDER,
                 "No such folder in a module",
                 f'{package} has no folder "{source.subdirectory}".',
                 remedy="Check what stands behind // in the source.",
@@ -312,7 +314,8 @@ class Modules:
                 continue
             newest = max(selected.version for selected in chosen if selected.version is not None)
             if newest < was and was not in {info.version for info in catalogue.versions(package)}:
-                raise failure(
+                raise InstallError(
+                    InstallFault.VERSION_FORGOTTEN,
                     "A registry has forgotten a version",
                     f"{package} {was} is locked, and {package.host} offers only older ones now ({newest}).",
                     remedy=f"Find out why: somebody may want you to use {newest}. If that is right, remove {was} from "
@@ -324,7 +327,8 @@ class Modules:
 
     def _refuse_frozen(self, lock: Lock, changes: Sequence[str]) -> None:
         told = "; ".join(changes[:10]) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
-        raise failure(
+        raise InstallError(
+            InstallFault.LOCK_FROZEN,
             "The lock file would have to change",
             f"{lock.path} is frozen, but it does not lock what the stack asks for: {told}.",
             remedy="Run `iac init` without --frozen, look at the change, and commit it.",
@@ -362,12 +366,14 @@ class Modules:
         if not named and len(locked) == 1:
             return locked[0]
         if not named and not locked:
-            raise failure(
+            raise InstallError(
+                InstallFault.NO_REGISTRY,
                 "No registry is named",
                 f"{address} is in the default registry, and there is none.",
                 remedy=f"Set {DEFAULT_REGISTRY_VARIABLE} to its host, or write HOST/{address}.",
             )
-        raise failure(
+        raise InstallError(
+            InstallFault.TWO_REGISTRIES,
             "A module is in two registries",
             f"{address} is locked from {' and '.join(locked)}" + (f", and the default registry is {named}." if named
             else "."),
@@ -423,7 +429,8 @@ class Modules:
         offers = {offer.version: offer for offer in self.tools().client.offers(package)}
         offer = offers.get(locked.version)
         if offer is None:
-            raise failure(
+            raise InstallError(
+                InstallFault.VERSION_GONE,
                 "A locked version is gone",
                 f"{package.host} does not have {package} {locked.version} any more, and it is not in the cache.",
                 remedy="Ask whoever runs the registry, or take another version: `iac module update`.",
@@ -558,7 +565,8 @@ def _by_package(lock: Lock) -> dict[Package, tuple[tuple[Version | None, LockedM
         package = package_of(parse_source(one.source))
         version = version_or_none(one.version) if one.version else None
         if isinstance(package, ModuleAddress) and (version is None or not package.host):
-            raise failure(
+            raise InstallError(
+                InstallFault.LOCK_DAMAGED,
                 "Damaged lock file",
                 f"{lock.path}: {one.source} {one.version} is no version of a module in a registry.",
                 remedy="Take the file from version control, or remove it and run `iac init`.",

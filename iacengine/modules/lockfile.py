@@ -44,6 +44,7 @@ from iacengine.config.yaml_document import Block, yaml_document
 from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.diagnostics import Findings, failure, near_match
 from iacengine.foundation.disk import disk_failure
+from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.model import Dependency, LockedModule
 
 LOCK_NAME: Final = "iac.lock.yaml"
@@ -275,7 +276,8 @@ def require_same(old: Lock, new: Lock) -> None:
     changes = describe_changes(old, new)
     if changes:
         told = "; ".join(changes[:10]) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
-        raise failure(
+        raise InstallError(
+            InstallFault.LOCK_FROZEN,
             "The lock file would have to change",
             f"{old.path} is frozen, but it does not lock what the stack asks for: {told}.",
             remedy=f"Run `iac init` without --frozen, look at the change, and commit {LOCK_NAME}.",

@@ -67,7 +67,7 @@ class PackageError(DiagnosticsError):
     """A package that is refused. Nothing of it is kept."""
 
     def __init__(self, fault: PackageFault, summary: str, detail: str = "", *, remedy: str | None = None) -> None:
-        super().__init__(error(summary, detail, remedy=remedy))
+        super().__init__(error(summary, detail, remedy=remedy, code=fault.value))
         self.fault = fault
 
     @property

@@ -76,7 +76,7 @@ class VerificationError(DiagnosticsError):
         remedy: str | None = None,
         keys: tuple[PublicKey, ...] = (),
     ) -> None:
-        super().__init__(error(summary, detail, remedy=remedy))
+        super().__init__(error(summary, detail, remedy=remedy, code=fault.value))
         self.fault = fault
         self.keys = keys
 

@@ -85,13 +85,14 @@ class SearchHit:
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
     """Hits from `offset` on, the best first, of `total`. `instead_of`: words that nothing has, which were taken for
-    similar ones."""
+    similar ones, and `meant`: of each the most similar."""
 
     hits: tuple[SearchHit, ...]
     total: int
     offset: int = 0
     limit: int = 20
     instead_of: tuple[str, ...] = ()
+    meant: tuple[str, ...] = ()
 
 
 # --- modules and versions ---------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A diagnostic as Terraform's JSON, which editors and CI systems read; also the answer of `iac validate --json`.
 
-https://developer.hashicorp.com/terraform/cli/commands/validate#json-output-format. `remedy` is ours; it is also added
-to the detail, so that a reader who knows Terraform's format alone sees it.
+https://developer.hashicorp.com/terraform/cli/commands/validate#json-output-format. `remedy` and `code` are ours; the
+remedy is also added to the detail, so that a reader who knows Terraform's format alone sees it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ def diagnostic_json(diagnostic: Diagnostic) -> dict[str, Any]:
     if diagnostic.remedy:
         detail = f"{detail}\n\n{diagnostic.remedy}" if detail else diagnostic.remedy
     shown: dict[str, Any] = {"severity": diagnostic.severity.value, "summary": diagnostic.summary, "detail": detail}
+    if diagnostic.code:
+        shown["code"] = diagnostic.code
     if diagnostic.address:
         shown["address"] = diagnostic.address
     if diagnostic.range is not None:
