@@ -9,8 +9,8 @@ An apply of 1,000 new mock resources, in layers that refer to each other, with i
 | PostgreSQL, with fsync, on this machine | at most 2 times as long |
 | S3 (moto's, on this machine) | requests linear in the operations, at most 3 an operation |
 
-The stack folder, and with it the cloud, is in the same place each time. The places take turns, so that a machine that is
-busy for a while slows down all of them. Byte code is compiled first. Times are medians of processes from start to end;
+The stack folder, and with it the cloud, is in the same place each time. The places take turns, so that a machine that
+is busy for a while slows down all of them. Byte code is compiled first. Times are medians of processes from start to end;
 the ratio of each round is taken too, and its median told, which a change of the machine's load between rounds leaves
 alone. Of PostgreSQL and S3 only what the client costs counts as its processor time. moto's S3 answers some 400 requests
 a second, so that its times say nothing about S3: what counts is their number.
@@ -39,7 +39,7 @@ from iacengine.testing.services.postgres import find_programs, postgres_server
 from iacengine.testing.services.s3 import Request, S3Proxy
 
 LAYERS = 10
-MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs on every Linux
+MEMORY = Path("/dev/shm")
 TARGETS = {"disk": 1.25, "postgres": 2.0}
 REQUESTS = 3.0  # an operation
 
@@ -202,10 +202,8 @@ def report(rows: dict[float, list[Row]], counts: Sequence[Count], count: int) ->
     lines += ["", "| resources | parallelism | requests to S3 | an operation | target |"]
     lines += ["| ---: | ---: | ---: | ---: | ---: |"]
     for each in counts:
-        verdict = "met" if each.each <= REQUESTS else "**missed**"
-        lines.append(
-            f"| {each.resources:,} | {each.parallelism} | {each.requests:,} | {each.each:.2f} | ≤ {REQUESTS:g} {verdict} |"
-        )
+        verdict = f"≤ {REQUESTS:g} {'met' if each.each <= REQUESTS else '**missed**'}"
+        lines.append(f"| {each.resources:,} | {each.parallelism} | {each.requests:,} | {each.each:.2f} | {verdict} |")
     return "\n".join(lines)
 
 
