@@ -10,10 +10,10 @@ An apply of 1,000 new mock resources, in layers that refer to each other, with i
 | S3 (moto's, on this machine) | requests linear in the operations, at most 3 an operation |
 
 The stack folder, and with it the cloud, is in the same place each time. The places take turns, so that a machine that
-is busy for a while slows down all of them. Byte code is compiled first. Times are medians of processes from start to end;
-the ratio of each round is taken too, and its median told, which a change of the machine's load between rounds leaves
-alone. Of PostgreSQL and S3 only what the client costs counts as its processor time. moto's S3 answers some 400 requests
-a second, so that its times say nothing about S3: what counts is their number.
+is busy for a while slows down all of them. Byte code is compiled first. Times are medians of processes from start to
+end; the ratio of each round is taken too, and its median told, which a change of the machine's load between rounds
+leaves alone. Of PostgreSQL and S3 only what the client costs counts as its processor time. moto's S3 answers some 400
+requests a second, so that its times say nothing about S3: what counts is their number.
 """
 
 from __future__ import annotations
