@@ -24,6 +24,7 @@ from iacengine.registry.routes import accounts, health, modules, packages, stand
 from iacengine.registry.service import Service
 
 _WRITTEN_DOWN = 5.0  # seconds between writes of what is counted
+_TIDIED = 600.0  # seconds between looks for packages that a crash left behind
 
 log = structlog.get_logger("iacengine.registry")
 
@@ -35,13 +36,14 @@ def create_app(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         listener = Listener(service.store, service.answers, lambda subject: _heard(service, subject))
         listener.start()
-        writing = asyncio.create_task(_write_down(service))
+        beside = [asyncio.create_task(_write_down(service)), asyncio.create_task(_tidy(service))]
         try:
             yield
         finally:
-            writing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
+            for task in beside:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             listener.stop()
             with contextlib.suppress(DatabaseError):
                 await service.run(service.write_down)
@@ -80,6 +82,15 @@ async def _write_down(service: Service) -> None:
             await service.run(service.write_down)
         except DatabaseError as problem:
             log.warning("not counted", problem=str(problem))
+
+
+async def _tidy(service: Service) -> None:
+    while True:
+        try:
+            await service.run(service.tidy)
+        except DiagnosticsError as problem:
+            log.warning("not tidied", problem=str(problem))
+        await asyncio.sleep(_TIDIED)
 
 
 async def _refused(request: Request, problem: Exception) -> Response:

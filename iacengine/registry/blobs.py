@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -28,6 +30,9 @@ class Blobs(Protocol):
     def remove(self, digest: str) -> None:
         """Forget one, if it is there."""
 
+    def remove_cut_off(self, age: float) -> None:
+        """Remove what a crash left of packages that were being kept so many seconds ago."""
+
     def check(self) -> None:
         """Raises DiagnosticsError unless packages can be kept."""
 
@@ -37,15 +42,16 @@ class DiskBlobs:
 
     def __init__(self, folder: Path) -> None:
         """Raises DiagnosticsError when the folder cannot be made."""
-        self._folder = folder / "sha256"
+        self._folder, self._arriving = folder / "sha256", folder / "arriving"
         try:
             make_folders(str(self._folder))
+            make_folders(str(self._arriving))
         except OSError as problem:
             raise disk_failure(problem, "make the folder for packages", str(folder)) from None
 
     def keep(self, digest: str, file: Path) -> None:
         target = self._path(digest)
-        fresh = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
+        fresh = self._arriving / f"{target.name}.{os.urandom(6).hex()}"
         try:
             make_folders(str(target.parent))
             if target.exists():
@@ -87,8 +93,12 @@ class DiskBlobs:
         except OSError as problem:
             raise disk_failure(problem, "remove a package", str(self._path(digest))) from None
 
+    def remove_cut_off(self, age: float) -> None:
+        with suppress(OSError):  # it is tried again
+            remove_older(self._arriving, age)
+
     def check(self) -> None:
-        probe = self._folder / f".probe.{os.urandom(6).hex()}.tmp"
+        probe = self._arriving / f"probe.{os.urandom(6).hex()}"
         try:
             probe.write_bytes(b"x" * 4096)
             probe.unlink()
@@ -142,6 +152,9 @@ class S3Blobs:
         with self._told("remove a package"):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(digest))
 
+    def remove_cut_off(self, age: float) -> None:
+        """An object is there whole, or not at all."""
+
     def check(self) -> None:
         with self._told("look at the bucket"):
             self._client.head_bucket(Bucket=self._bucket)
@@ -173,6 +186,14 @@ class _Told:
                 f"{self._where}: {problem}.",
                 remedy="Check the bucket, the credentials, and that the service answers.",
             ) from None
+
+
+def remove_older(folder: Path, age: float) -> None:
+    """Remove the files of a folder that were written to more than so many seconds ago. Raises OSError."""
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime <= time.time() - age:
+                file.unlink()
 
 
 def open_blobs(place: str) -> Blobs:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Connection
 
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.modules.dsse import decode_envelope, encode_envelope
 from iacengine.modules.model import ModuleAddress
 from iacengine.modules.statement import PAYLOAD_TYPE, decode_statement
@@ -16,11 +20,15 @@ from iacengine.registry.blobs import Blobs
 from iacengine.registry.caller import Caller
 from iacengine.registry.inspection import Inspected, inspect_package
 from iacengine.registry.refusal import Refusal
+from iacengine.registry.store.loose import is_unused, lock_package, note_loose, stranded, strike_out
 from iacengine.registry.store.modules import stored_package
 from iacengine.registry.store.opening import Store
-from iacengine.registry.store.publication import Publication, lock_package, publish
+from iacengine.registry.store.publication import Publication, publish, require_room
 from iacengine.registry.store.signatures import Envelope, add_envelopes, envelopes_of
-from iacengine.registry.store.standing import delete, is_unused
+from iacengine.registry.store.standing import delete
+
+ABANDONED: Final = 3600.0
+"""Seconds after which a publication that did not end was cut off: none takes that long."""
 
 
 def publish_package(
@@ -71,22 +79,55 @@ def publish_package(
         signed,
     )
 
-    def work(connection: Connection) -> Published:
-        lock_package(connection, found.package_digest)
-        blobs.keep(found.package_digest, package)
-        return publish(connection, caller, publication)
+    note, digest = secrets.token_hex(16), found.package_digest
 
-    return store.write(work, f"publish {label}", label)
+    def expect(connection: Connection) -> None:
+        require_room(connection, publication)
+        lock_package(connection, digest)
+        note_loose(connection, note, digest)
+
+    def work(connection: Connection) -> Published:
+        lock_package(connection, digest)
+        published = publish(connection, caller, publication)
+        strike_out(connection, note)
+        return published
+
+    store.write(expect, f"publish {label}")
+    try:
+        # Outside of any transaction: a bucket may be far away.
+        blobs.keep(digest, package)
+        return store.write(work, f"publish {label}", label)
+    except BaseException:
+        # Whether or not that is done now: it is noted.
+        with suppress(DiagnosticsError):
+            _remove_loose(store, blobs, note, digest)
+        raise
 
 
 def delete_version(store: Store, blobs: Blobs, caller: Caller, label: str, version: str, reason: str) -> None:
     """Delete a version, and its package unless another version has the same. Raises Refusal, or DiagnosticsError."""
+    note = secrets.token_hex(16)
     digest = store.write(
-        lambda connection: delete(connection, caller, label, version, reason), f"delete {label} {version}", label
+        lambda connection: delete(connection, caller, label, version, reason, note), f"delete {label} {version}", label
     )
+    _remove_loose(store, blobs, note, digest)
+
+
+def remove_stranded(store: Store, blobs: Blobs, age: float = ABANDONED) -> int:
+    """Remove packages that have had no version for so many seconds; how many notes of them there were. Raises
+    DiagnosticsError."""
+    found = store.read(lambda connection: stranded(connection, age), "look for packages without a version")
+    for note, digest in found:
+        _remove_loose(store, blobs, note, digest)
+    return len(found)
+
+
+def _remove_loose(store: Store, blobs: Blobs, note: str, digest: str) -> None:
+    """Remove a package, unless a version has it after all, or another publication of it goes on."""
 
     def work(connection: Connection) -> None:
         lock_package(connection, digest)
+        strike_out(connection, note)
         if is_unused(connection, digest):
             blobs.remove(digest)
 

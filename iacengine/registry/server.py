@@ -8,9 +8,8 @@ import signal
 import ssl
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,10 @@ from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.modules.wire import LARGEST_PACKAGE
 from iacengine.registry.application import create_app
-from iacengine.registry.blobs import open_blobs
+from iacengine.registry.blobs import open_blobs, remove_older
 from iacengine.registry.connection import PatientProtocol
 from iacengine.registry.embedded import embedded_database
+from iacengine.registry.publishing import ABANDONED
 from iacengine.registry.service import Service, ServiceSettings
 from iacengine.registry.store.opening import DATABASE_VARIABLE, Store, open_store
 
@@ -83,10 +83,10 @@ def serve(settings: ServerSettings, started: Callable[[str], None] = lambda url:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o711)
         uploads = settings.data / "uploads"
         uploads.mkdir(exist_ok=True, mode=0o700)
+        remove_older(uploads, ABANDONED)
     except OSError as problem:
         raise disk_failure(problem, "make the registry's folder", str(settings.data)) from None
     tempfile.tempdir = str(uploads)  # multipart bodies go there as well, rather than into memory that /tmp may be
-    _remove_old(uploads)
     with registry_store(settings.data) as store:
         if settings.migrate:
             store.migrate()
@@ -105,19 +105,11 @@ def serve(settings: ServerSettings, started: Callable[[str], None] = lambda url:
             store,
             open_blobs(settings.packages or str(settings.data / "packages")),
         )
-        _Server(_uvicorn_settings(settings, service, tls), started).run()
+        _Server(server_config(settings, service, tls), started).run()
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _remove_old(uploads: Path) -> None:
-    """Remove uploads that a crash cut off: none lasts as long as an hour."""
-    for file in uploads.iterdir():
-        with suppress(OSError):
-            if file.stat().st_mtime < time.time() - 3600:
-                file.unlink()
 
 
 class _Server(uvicorn.Server):
@@ -152,7 +144,7 @@ class _Server(uvicorn.Server):
         self._told(f"{scheme}://{host}:{port}")
 
 
-def _uvicorn_settings(settings: ServerSettings, service: Service, tls: dict[str, Any]) -> uvicorn.Config:
+def server_config(settings: ServerSettings, service: Service, tls: dict[str, Any]) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
         host=settings.address,

@@ -19,6 +19,7 @@ from iacengine.registry.auth import Authenticator
 from iacengine.registry.blobs import Blobs
 from iacengine.registry.limits import Buckets
 from iacengine.registry.metrics import Metrics
+from iacengine.registry.publishing import ABANDONED, remove_stranded
 from iacengine.registry.store.opening import Store
 from iacengine.registry.store.standing import count_downloads
 from iacengine.registry.tickets import Tickets
@@ -86,6 +87,11 @@ class Service:
         if modules:
             self.store.write(lambda connection: count_downloads(connection, modules, versions), "count downloads")
         self.authenticator.write_uses()
+
+    def tidy(self, age: float = ABANDONED) -> None:
+        """Remove what publications left that were cut off so many seconds ago. Raises DiagnosticsError."""
+        remove_stranded(self.store, self.blobs, age)
+        self.blobs.remove_cut_off(age)
 
 
 def service_of(request: Request) -> Service:

@@ -7,4 +7,4 @@ from typing import Final
 
 from iacengine.foundation.database_schema import SchemaScripts
 
-SCRIPTS: Final = SchemaScripts(Path(__file__).parent, "registry_revision", "0001")
+SCRIPTS: Final = SchemaScripts(Path(__file__).parent, "registry_revision", "0002")

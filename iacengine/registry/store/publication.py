@@ -50,10 +50,12 @@ _INSERT = text(
 )
 
 
-def lock_package(connection: Connection, digest: str) -> None:
-    """Hold off whoever keeps or removes this package, until the transaction ends."""
-    # The number is ours, "iap" in ASCII.
-    connection.execute(text("SELECT pg_advisory_xact_lock(6906224, hashtext(:digest))"), {"digest": digest})
+def require_room(connection: Connection, publication: Publication) -> None:
+    """Raises Refusal, as `publish` would: so that nothing is kept of what is refused."""
+    _namespace(connection, publication)
+    module = _alike(connection, publication)
+    if module is not None:
+        _same(connection, module, publication)
 
 
 def publish(connection: Connection, caller: Caller, publication: Publication) -> Published:
@@ -78,6 +80,7 @@ def publish(connection: Connection, caller: Caller, publication: Publication) ->
     ).scalar()
     created = found is not None
     version_id = int(found) if found is not None else _same(connection, module, publication)
+    assert version_id is not None, "it is in the way"
     if created:
         _describe(connection, version_id, publication)
         record(
@@ -96,26 +99,30 @@ def publish(connection: Connection, caller: Caller, publication: Publication) ->
     )
 
 
-def _module(connection: Connection, caller: Caller, publication: Publication) -> int:
-    address = publication.address
-    namespace = connection.execute(
-        text("SELECT id FROM namespace WHERE name = :name"), {"name": address.namespace}
-    ).scalar()
-    if namespace is None:
+def _namespace(connection: Connection, publication: Publication) -> int:
+    name = publication.address.namespace
+    found = connection.execute(text("SELECT id FROM namespace WHERE name = :name"), {"name": name}).scalar()
+    if found is None:
         raise Refusal(
             404,
             "no_such_namespace",
             "No such namespace",
-            f"There is no namespace {address.namespace}.",
+            f"There is no namespace {name}.",
             "Have an administrator make it: iac registry namespace create NAME",
         )
+    return int(found)
+
+
+def _module(connection: Connection, caller: Caller, publication: Publication) -> int:
+    """The module, made if need be; nobody else publishes to it until the transaction ends."""
+    address = publication.address
     made = connection.execute(
         text(
             "INSERT INTO module (namespace_id, label, namespace, name, system) "
             "VALUES (:space, :label, :namespace, :name, :system) ON CONFLICT DO NOTHING RETURNING id"
         ),
         {
-            "space": namespace,
+            "space": _namespace(connection, publication),
             "label": publication.label,
             "namespace": address.namespace,
             "name": address.name,
@@ -126,12 +133,19 @@ def _module(connection: Connection, caller: Caller, publication: Publication) ->
         connection.execute(text("INSERT INTO module_downloads (module_id) VALUES (:id)"), {"id": made})
         record(connection, caller, "module.create", publication.label)
         return int(made)
+    # One publication at a time for each module: they choose which version is the latest.
+    found = _alike(connection, publication, lock=True)
+    assert found is not None, "it is in the way"
+    return found
+
+
+def _alike(connection: Connection, publication: Publication, *, lock: bool = False) -> int | None:
+    """The module of this name. Raises Refusal when one differs in case alone."""
     row = connection.execute(
-        # One publication at a time for each module: they choose which version is the latest.
-        text("SELECT id, label FROM module WHERE lower(label) = lower(:label) FOR NO KEY UPDATE"),
+        text(f"SELECT id, label FROM module WHERE lower(label) = lower(:label){' FOR NO KEY UPDATE' if lock else ''}"),  # noqa: S608 - all ours
         {"label": publication.label},
-    ).one()
-    if row.label != publication.label:
+    ).first()
+    if row is not None and row.label != publication.label:
         raise Refusal(
             409,
             "module_alike",
@@ -139,18 +153,20 @@ def _module(connection: Connection, caller: Caller, publication: Publication) ->
             f"{row.label} differs from {publication.label} in case alone.",
             "Choose another name.",
         )
-    return int(row.id)
+    return None if row is None else int(row.id)
 
 
-def _same(connection: Connection, module: int, publication: Publication) -> int:
-    """The version that is there. Raises Refusal unless it has the same bytes."""
+def _same(connection: Connection, module: int, publication: Publication) -> int | None:
+    """The version of this number. Raises Refusal unless it has the same bytes."""
     row = connection.execute(
         text(
             "SELECT id, version, package_digest, deleted FROM version "
             "WHERE module_id = :module AND precedence = :number"
         ),
         {"module": module, "number": publication.precedence},
-    ).one()
+    ).first()
+    if row is None:
+        return None
     if row.deleted is not None:
         raise deleted_version(publication.label, row.version)
     if row.version != publication.version or row.package_digest != publication.package_digest:

@@ -10,6 +10,7 @@ from iacengine.registry.caller import Caller
 from iacengine.registry.refusal import Refusal, no_module
 from iacengine.registry.store.audit import record
 from iacengine.registry.store.latest import choose_latest
+from iacengine.registry.store.loose import note_loose
 from iacengine.registry.store.modules import find_version
 
 
@@ -33,8 +34,9 @@ def yank(connection: Connection, caller: Caller, label: str, version: str, reaso
     record(connection, caller, action, f"{label}@{version}", reason=reason or "")
 
 
-def delete(connection: Connection, caller: Caller, label: str, version: str, reason: str) -> str:
-    """Take a version away for good; its number stays taken. The digest of its package. Raises Refusal."""
+def delete(connection: Connection, caller: Caller, label: str, version: str, reason: str, note: str) -> str:
+    """Take a version away for good; its number stays taken. The digest of its package, which is loose now, under
+    `note`. Raises Refusal."""
     _lock(connection, label)
     row = find_version(connection, label, version)
     connection.execute(text("UPDATE version SET deleted = now() WHERE id = :id"), {"id": row.id})
@@ -43,6 +45,7 @@ def delete(connection: Connection, caller: Caller, label: str, version: str, rea
         {"id": row.id},
     )
     connection.execute(text("DELETE FROM dependency WHERE version_id = :id"), {"id": row.id})
+    note_loose(connection, note, row.package_digest)
     choose_latest(connection, row.module_id)
     record(
         connection,
@@ -54,12 +57,6 @@ def delete(connection: Connection, caller: Caller, label: str, version: str, rea
         tree=row.tree_digest,
     )
     return str(row.package_digest)
-
-
-def is_unused(connection: Connection, digest: str) -> bool:
-    """Whether no version has a package of this digest."""
-    used = text("SELECT 1 FROM version WHERE package_digest = :digest AND deleted IS NULL LIMIT 1")
-    return connection.execute(used, {"digest": digest}).scalar() is None
 
 
 def deprecate(connection: Connection, caller: Caller, label: str, reason: str | None, successor: str = "") -> None:
