@@ -48,6 +48,11 @@ def ensure_tables(
     database.transact(lambda connection: _upgrade(connection, database, scripts, make_schema), "make the tables")
 
 
+def tables_are_current(connection: Connection, scripts: SchemaScripts) -> bool:
+    """Whether the tables are there, and of the newest revision."""
+    return _revision(connection, scripts) == scripts.head
+
+
 def newer_tables(where: str, revision: str, head: str) -> DiagnosticsError:
     return failure(
         "Tables of a newer iacengine",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from iacengine.registry.caller import Caller
-from iacengine.registry.limits import Guesses
+from iacengine.registry.limits import Guesses, counted_as
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.store.opening import Store
 from iacengine.registry.store.tokens import KnownToken, digest_of, find_token, id_of, note_uses
@@ -24,12 +24,13 @@ _MOST_REMEMBERED = 10_000
 _NOBODY = bytes(32)
 
 
-def secret_in(header: str) -> str | None:
-    """The token in an `Authorization` header: a bearer's, or the password of basic credentials, which browsers send."""
+def secret_in(header: str, method: str) -> str | None:
+    """The token in an `Authorization` header: a bearer's; or, where nothing is changed, the password of basic
+    credentials, which a browser sends, whatever page has it do so."""
     kind, _, rest = header.partition(" ")
     if kind.lower() == "bearer":
         return rest.strip()
-    if kind.lower() == "basic":
+    if kind.lower() == "basic" and method in ("GET", "HEAD"):
         try:
             return b64decode(rest.strip(), validate=True).decode().partition(":")[2]
         except ValueError:
@@ -68,7 +69,8 @@ class Authenticator:
         too many; DatabaseError."""
         if (found := self.remembered(secret, address)) is not None:
             return found
-        if (wait := self._guesses.wait(address)) > 0:
+        counted = counted_as(address)
+        if (wait := self._guesses.wait(counted)) > 0:
             raise Refusal(
                 429,
                 "too_many_wrong_tokens",
@@ -86,7 +88,7 @@ class Authenticator:
         if known is None:
             hmac.compare_digest(_NOBODY, digest_of(secret))  # as long as for one that exists
         if known is None or found is None:
-            self._guesses.failed(address)
+            self._guesses.failed(counted)
             raise Refusal(
                 401,
                 "token_refused",
@@ -112,8 +114,14 @@ class Authenticator:
         """Write down when tokens were used. Raises DatabaseError."""
         with self._lock:
             uses, self._uses = self._uses, {}
-        if uses:
+        if not uses:
+            return
+        try:
             self._store.write(lambda connection: note_uses(connection, uses), "note the use of tokens")
+        except BaseException:
+            with self._lock:
+                self._uses = {**uses, **self._uses}
+            raise
 
     def _judged(self, known: KnownToken, secret: str, address: str) -> Caller | None:
         same = hmac.compare_digest(known.digest, digest_of(secret))
@@ -121,5 +129,6 @@ class Authenticator:
         expires = known.caller.expires
         if not same or known.revoked or (expires is not None and expires <= now):
             return None
-        self._uses[known.caller.token_id] = (now, address)
+        with self._lock:
+            self._uses[known.caller.token_id] = (now, address)
         return replace(known.caller, address=address)

@@ -13,11 +13,12 @@ import hashlib
 import os
 import secrets
 import signal
+import socket
+import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -46,29 +47,34 @@ def embedded_database(folder: Path) -> Iterator[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         users = os.open(folder / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with _guarded(folder):
-            fcntl.flock(users, fcntl.LOCK_SH)
-            programs = programs_for(programs, user, folder)
-            data = folder / "data"
-            if not (data / "PG_VERSION").exists():
-                _make(programs, folder, data, user)
-            _require_same_version(programs, data)
-            if not _is_ready(data):
-                _start(programs, folder, data, user)
     except OSError as problem:
         raise disk_failure(problem, "start a database", str(folder)) from None
     try:
-        yield _conninfo(folder)
+        try:
+            with _guarded(folder):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                programs = programs_for(programs, user, folder)
+                data = folder / "data"
+                if not (data / "PG_VERSION").exists():
+                    _make(programs, folder, data, user)
+                _require_same_version(programs, data)
+                if not _is_ready(folder):
+                    _start(programs, folder, data, user)
+            conninfo = _conninfo(folder)
+        except OSError as problem:
+            raise disk_failure(problem, "start a database", str(folder)) from None
+        try:
+            yield conninfo
+        finally:
+            with _guarded(folder):
+                try:
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pass  # somebody else goes on with it
+                else:
+                    _stop(folder)
     finally:
-        with _guarded(folder):
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass  # somebody else goes on with it
-            else:
-                _stop(folder / "data")
-            finally:
-                os.close(users)
+        os.close(users)
 
 
 def _conninfo(folder: Path) -> str:
@@ -82,7 +88,24 @@ def _sockets(folder: Path) -> Path:
     if len(os.fsencode(beside)) < 80:
         return beside
     name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"iac-registry-{name}"
+    # Not where the environment has temporary files: all who use the database have to find it.
+    return Path("/tmp") / f"iac-registry-{name}"  # noqa: S108 - `_make_sockets` sees to it that it is ours
+
+
+def _make_sockets(sockets: Path, user: Mapping[str, Any]) -> None:
+    """Raises DiagnosticsError when somebody else has made it, who could answer in the database's place."""
+    owner = user.get("user", os.geteuid())
+    with suppress(FileExistsError):
+        sockets.mkdir(mode=0o711)
+        if user:
+            os.chown(sockets, user["user"], user["group"])
+    status = sockets.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (owner, os.geteuid()) or status.st_mode & 0o022:
+        raise failure(
+            "The database's folder is somebody else's",
+            f"{sockets} is no folder that only its owner, who runs the database, may write to.",
+            remedy="Remove it, or give the registry a --data folder with a shorter path.",
+        )
 
 
 @contextmanager
@@ -139,21 +162,27 @@ def _require_same_version(programs: Path, data: Path) -> None:
         )
 
 
-def _is_ready(data: Path) -> bool:
+def _is_ready(folder: Path) -> bool:
+    """Whether a server of this folder takes connections."""
     try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
+        lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
         os.kill(int(lines[0]), 0)
     except (OSError, ValueError, IndexError):
         return False
     # The eighth line says how far it is. One that is stopping is waited for by whoever starts.
-    return len(lines) > 7 and lines[7].strip() == "ready"
+    if len(lines) < 8 or lines[7].strip() != "ready":
+        return False
+    # After a crash the file names a process that may be anything by now.
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.settimeout(5)
+        probe.connect(str(_sockets(folder) / ".s.PGSQL.5432"))
+        return True
+    return False
 
 
 def _start(programs: Path, folder: Path, data: Path, user: Mapping[str, Any]) -> None:
     sockets = _sockets(folder)
-    sockets.mkdir(exist_ok=True, mode=0o711)
-    if user:
-        os.chown(sockets, user["user"], user["group"])
+    _make_sockets(sockets, user)
     log = folder / "log"
     deadline = time.monotonic() + START_PATIENCE
     while True:
@@ -172,7 +201,7 @@ def _start(programs: Path, folder: Path, data: Path, user: Mapping[str, Any]) ->
             )
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                if _is_ready(data) and _pid(data) == process.pid:
+                if _is_ready(folder) and _pid(data) == process.pid:
                     _CHILDREN[process.pid] = process
                     return
                 time.sleep(0.03)
@@ -198,11 +227,12 @@ def _pid(data: Path) -> int:
 _CHILDREN: Final[dict[int, subprocess.Popen[bytes]]] = {}
 
 
-def _stop(data: Path) -> None:
+def _stop(folder: Path) -> None:
     """End the server of a folder in order; connections are cut. Another process may have started it."""
+    data = folder / "data"
     pid = _pid(data)
     child = _CHILDREN.pop(pid, None)
-    if pid <= 0 or not _is_ready(data):
+    if pid <= 0 or not _is_ready(folder):
         return
     os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + STOP_PATIENCE

@@ -20,6 +20,7 @@ from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.modules.wire import PROBLEM_TYPE, Problem, encode
 from iacengine.registry.answers import Kept
 from iacengine.registry.auth import secret_in
+from iacengine.registry.limits import counted_as
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.service import Service
 
@@ -62,6 +63,10 @@ class Gate:
         finally:
             metrics.running.dec()
             passage.tell()
+
+
+class _TakesNothingError(Exception):
+    """The client does not read its answer."""
 
 
 class _Passage:
@@ -108,6 +113,8 @@ class _Passage:
             await app(self._scope, self._receive_some, self._send_some)
         except Refusal as refusal:
             await self._answer(refusal)
+        except _TakesNothingError:
+            log.info("cut off", id=self.request_id, reason="the client takes nothing")
         except Exception as problem:
             await self._failed(problem)
 
@@ -139,9 +146,9 @@ class _Passage:
             raise Refusal(414, "address_too_long", "Address too long", f"At most {_LONGEST_TARGET} bytes are taken.")
         # Whoever has a token has a bucket for it: many may share an address.
         header = self._headers.get(b"authorization", b"").decode("latin-1")
-        secret = secret_in(header) if header else None
+        secret = secret_in(header, self._scope["method"]) if header else None
         caller = None if secret is None else self._service.authenticator.remembered(secret, self.address)
-        wait = self._service.buckets.take(f"token {caller.token_id}" if caller else self.address)
+        wait = self._service.buckets.take(f"token {caller.token_id}" if caller else counted_as(self.address))
         if wait > 0:
             raise Refusal(
                 429,
@@ -208,8 +215,11 @@ class _Passage:
                 *_HEADERS,
             ]
         # A client that takes nothing must not hold memory and a connection for ever.
-        async with asyncio.timeout(_SENDING):
-            await self._send(message)
+        try:
+            async with asyncio.timeout(_SENDING):
+                await self._send(message)
+        except TimeoutError:
+            raise _TakesNothingError from None
 
     def _too_large(self) -> Refusal:
         return Refusal(
@@ -218,7 +228,6 @@ class _Passage:
             "The request is too large",
             f"At most {self._largest} bytes are taken here.",
             "Make the package smaller." if self._largest > _LARGEST_BODY else "",
-            {"Connection": "close"},
         )
 
     # --- what went wrong --------------------------------------------------------------------------------------------

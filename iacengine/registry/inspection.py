@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from iacengine.modules.wire import Contents, InputEntry, OutputEntry, ProviderEntry, ResourceEntry, from_data
 from iacengine.registry.refusal import Refusal
@@ -28,6 +29,8 @@ _LARGEST_CONFIGURATION = 8 << 20  # bytes of all stack files together
 _MOST_ENTRIES = 5000
 _LONGEST_TEXT = 4096
 _READMES = ("readme.md", "readme.markdown", "readme.rst", "readme.txt", "readme")
+
+log = structlog.get_logger("iacengine.registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ def inspect_package(package: Path, seconds: float = SECONDS) -> Inspected:
     try:
         told = orjson.loads(done.stdout)
     except orjson.JSONDecodeError:
+        # What it raised, without its message, in which something of the package may stand.
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        log.warning("not inspected", exit=done.returncode, raised=last.partition(":")[0][:100])
         raise _not_looked_into("It takes more memory or time than is granted, or cannot be understood.") from None
     if "inspected" in told:
         return from_data(Inspected, told["inspected"])

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 _MOST_KEPT = 50_000
+
+
+def counted_as(address: str) -> str:
+    """Whom an address counts for: the network of 64 bits that one customer has at least, where it is one of IPv6."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address
 
 
 class Buckets:
@@ -32,13 +44,15 @@ class Buckets:
 
 
 class Guesses:
-    """Wrong tokens, by address: after `free` of them each further one makes the next wait twice as long."""
+    """Wrong tokens, by address: after `free` of them each further one makes the next wait twice as long. Threads may
+    share it."""
 
     def __init__(
         self, free: int = 10, longest: float = 300.0, forget: float = 900.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._free, self._longest, self._forget, self._clock = free, longest, forget, clock
         self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try a token that is not known to be good."""
@@ -50,8 +64,9 @@ class Guesses:
 
     def failed(self, address: str) -> None:
         now = self._clock()
-        count, last = self._seen.get(address, (0, now))
-        self._seen[address] = (1 if now - last > self._forget else count + 1, now)
-        self._seen.move_to_end(address)
-        if len(self._seen) > _MOST_KEPT:
-            self._seen.popitem(last=False)
+        with self._lock:
+            count, last = self._seen.get(address, (0, now))
+            self._seen[address] = (1 if now - last > self._forget else count + 1, now)
+            self._seen.move_to_end(address)
+            if len(self._seen) > _MOST_KEPT:
+                self._seen.popitem(last=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +47,15 @@ class ServiceSettings:
     threads: int = 12
 
 
+@dataclass(slots=True)
+class Readiness:
+    """What was found when somebody last looked, and until when (`time.monotonic`) nobody needs to look again."""
+
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    parts: dict[str, str] = field(default_factory=dict)
+    until: float = 0.0
+
+
 class Service:
     """What the routes share; `request.app.state.service`."""
 
@@ -56,6 +66,7 @@ class Service:
         self.buckets = Buckets(settings.rate, settings.burst)
         self.metrics = Metrics(self.answers)
         self.tickets = Tickets(store)
+        self.readiness = Readiness()
         self._downloads: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self._counting = threading.Lock()
         self._limiter: anyio.CapacityLimiter | None = None
@@ -84,8 +95,14 @@ class Service:
         with self._counting:
             modules, versions = self._downloads
             self._downloads = (Counter(), Counter())
-        if modules:
-            self.store.write(lambda connection: count_downloads(connection, modules, versions), "count downloads")
+        try:
+            if modules:
+                self.store.write(lambda connection: count_downloads(connection, modules, versions), "count downloads")
+        except BaseException:
+            with self._counting:
+                self._downloads[0].update(modules)
+                self._downloads[1].update(versions)
+            raise
         self.authenticator.write_uses()
 
     def tidy(self, age: float = ABANDONED) -> None:

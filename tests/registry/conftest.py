@@ -114,7 +114,7 @@ class Registry:
     def namespace(self, name: str = "") -> str:
         """A namespace, new unless it is named."""
         name = name or f"space{next(self.numbers)}"
-        self.write(lambda on: put_namespace(on, OPERATOR, name, ""), name)
+        self.write(lambda on: put_namespace(on, OPERATOR, name), name)
         return name
 
     def token(self, *scopes: str, user: str = "ann", days: float = 1.0) -> str:
@@ -162,7 +162,7 @@ class Registry:
 
         def work(connection: Any) -> None:
             create_account(connection, OPERATOR, "ann")
-            put_namespace(connection, OPERATOR, namespace, "")
+            put_namespace(connection, OPERATOR, namespace)
             publish(connection, replace(OPERATOR, account_id=account_id(connection, "ann")), publication)
 
         self.write(work, address)

@@ -257,11 +257,11 @@ def namespace() -> None:
 
 @namespace.command("create", cls=Command)
 @click.argument("name", metavar="NAME")
-@click.option("--description", default="", metavar="TEXT", help="What it is for.")
+@click.option("--description", metavar="TEXT", help="What it is for.")
 @data_option
 @json_option
 @click.pass_obj
-def namespace_create(terminal: Terminal, name: str, description: str, data: str | None, as_json: bool) -> None:
+def namespace_create(terminal: Terminal, name: str, description: str | None, data: str | None, as_json: bool) -> None:
     """Make a namespace, or describe it anew."""
     _require_libraries()
     from iacengine.registry.store.accounts import put_namespace  # lazy: as above

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.registry.routes.parameters import said
 from iacengine.registry.service import Service, service_of
+
+REMEMBERED = 1.0
+"""Seconds that readiness is taken for known."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -20,9 +25,14 @@ async def healthy() -> Response:
 
 @router.get("/readyz")
 async def ready(request: Request) -> Response:
-    """The database and the place for packages answer; 503 otherwise."""
+    """The database and the place for packages answer, or did within the last second; 503 otherwise."""
     service = service_of(request)
-    parts = await service.run(lambda: _parts(service))
+    readiness = service.readiness
+    async with readiness.looking:  # anybody may ask, and often: one looks, for all
+        if time.monotonic() >= readiness.until:
+            readiness.parts = await service.run(lambda: _parts(service))
+            readiness.until = time.monotonic() + REMEMBERED
+        parts = readiness.parts
     good = all(one == "ok" for one in parts.values())
     return said({"status": "ok" if good else "unavailable", **parts}, 200 if good else 503)
 

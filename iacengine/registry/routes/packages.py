@@ -195,7 +195,7 @@ async def download(
 async def send_package(request: Request, label: str, version: str, ticket: str = "") -> Response:
     """Answer with a package, or the part of it that is asked for. Raises Refusal."""
     service = service_of(request)
-    path = request.url.path
+    path = request.scope["path"]
     if not (ticket and not service.settings.open and await service.run(lambda: service.tickets.good(path, ticket))):
         await find_reader(request)
     drawn = service.answers.begin()

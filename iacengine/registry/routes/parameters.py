@@ -129,7 +129,7 @@ def said(message: Any, status: int = 200) -> Response:
 
 def route_of(request: Request) -> str:
     """The pattern of the path."""
-    return str(getattr(request.scope.get("route"), "path_format", request.url.path))
+    return str(getattr(request.scope.get("route"), "path_format", request.scope["path"]))
 
 
 async def change(request: Request, work: Callable[[Connection], Any], doing: str, subject: str) -> Any:

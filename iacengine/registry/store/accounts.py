@@ -55,8 +55,8 @@ def disable_account(connection: Connection, caller: Caller, name: str) -> None:
         record(connection, caller, "user.disable", name)
 
 
-def put_namespace(connection: Connection, caller: Caller, name: str, description: str) -> bool:
-    """Make a namespace, or describe it anew; whether it is new. Raises Refusal."""
+def put_namespace(connection: Connection, caller: Caller, name: str, description: str | None = None) -> bool:
+    """Make a namespace, or describe it anew (None: leave that as it is); whether it is new. Raises Refusal."""
     if re.fullmatch(NAMESPACE_PATTERN, name) is None:
         raise Refusal(
             422,
@@ -73,7 +73,7 @@ def put_namespace(connection: Connection, caller: Caller, name: str, description
             text(
                 "INSERT INTO namespace (name, description) VALUES (:name, :about) ON CONFLICT DO NOTHING RETURNING id"
             ),
-            {"name": name, "about": description},
+            {"name": name, "about": description or ""},
         ).scalar()
         if made is not None:
             record(connection, caller, "namespace.create", name)
@@ -89,7 +89,7 @@ def put_namespace(connection: Connection, caller: Caller, name: str, description
             f"{row.name} differs from {name} in case alone.",
             "Choose another name.",
         )
-    if row.description != description:
+    if description is not None and row.description != description:
         connection.execute(
             text("UPDATE namespace SET description = :about WHERE name = :name"), {"name": name, "about": description}
         )

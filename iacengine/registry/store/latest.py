@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from iacengine.modules.version import parse_version
 
 _README_SEARCHED = 20_000  # characters
+_MOST_TYPES, _LONGEST_TYPE = 1000, 200  # what is more, or longer, is no use in searching, and no index would hold it
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -39,6 +40,7 @@ def choose_latest(connection: Connection, module: int) -> None:
     if row.latest_id == latest:
         connection.execute(text("UPDATE module SET updated = now() WHERE id = :id"), {"id": module})
         return
+    types = [one for one in sorted(row.types) if len(one) <= _LONGEST_TYPE][:_MOST_TYPES]
     connection.execute(
         text(
             # Names are matched as they are, prose by the stems of its words.
@@ -53,11 +55,11 @@ def choose_latest(connection: Connection, module: int) -> None:
             "latest": latest,
             "description": row.description,
             "tags": list(row.tags),
-            "types": sorted(row.types),
+            "types": types,
             "names": _spaced([row.label]),
             "labels": _spaced(row.tags),
             "readme": (row.readme or "")[:_README_SEARCHED].replace("\0", " "),
-            "resources": _spaced(row.types),
+            "resources": _spaced(types),
         },
     )
     learn_words(connection, words_of([row.label, *row.tags]))

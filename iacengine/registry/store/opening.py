@@ -10,7 +10,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, text
 
 from iacengine.foundation.database import Database, DatabaseSettings
-from iacengine.foundation.database_schema import ensure_tables
+from iacengine.foundation.database_schema import ensure_tables, tables_are_current
+from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.retry import Backoff
 from iacengine.registry.migrations import SCRIPTS
 
@@ -56,7 +57,13 @@ class Store:
 
     def require_tables(self) -> None:
         """Raises DiagnosticsError unless the tables are there, and of this version."""
-        ensure_tables(self.database, SCRIPTS, make_tables=False)
+        if self.database.transact(lambda connection: tables_are_current(connection, SCRIPTS), "look at the tables"):
+            return
+        raise failure(
+            "The tables are not up to date",
+            f"{self.database.settings.where}: it has no tables of the registry, or those of another version.",
+            remedy="Run `iac registry migrate`, or leave --no-migrate out.",
+        )
 
 
 def open_store(conninfo: str, where: str = "the registry's database", connections: int = 16) -> Store:
