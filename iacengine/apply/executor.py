@@ -60,7 +60,7 @@ class Interrupted(BaseException):
 
 
 class Executor:
-    """One run over the steps of a plan."""
+    """One run over the steps of a plan. `require` raises LockLostError when its lock is surely held no more."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Executor:
         values: AppliedValues,
         providers: Providers,
         append: Append,
+        require: Callable[[], None],
         parallelism: int,
         listener: Listener,
         findings: Findings,
@@ -75,6 +76,7 @@ class Executor:
         self.work = Work(plan, values, providers, listener, findings)
         self.stopping = Stopping()
         self._append = append
+        self._require = require
         self._parallelism = parallelism
         self._results: queue.SimpleQueue[tuple[Job | Provisioning, Answer] | None] = queue.SimpleQueue()
         self._retries = Retries()
@@ -265,6 +267,7 @@ class Executor:
     def _submit(self, job: Job | Provisioning, call: Callable[[Any], Answer] | None = None) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix="apply")
+        self._require()  # a process that was frozen, or waited to try again, may have lost its lock meanwhile
         self._running += 1
         if call is None:
             call = _call if isinstance(job, Task | Reading) else self._run_provisioner

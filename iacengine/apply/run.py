@@ -26,6 +26,7 @@ from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal_entries import Changed, Closed, JournalEntry, Opened
+from iacengine.state.lock import LockLostError
 from iacengine.state.model import OutputState, PendingRollback, State
 from iacengine.state.spool import kept_here, spool_of
 
@@ -119,7 +120,9 @@ class _Run:
             listener,
             lambda address, verdict: self.values.verdict("resource", address, verdict),
         )
-        self.executor = Executor(plan, self.values, providers, self.append, parallelism, listener, self.findings)
+        self.executor = Executor(
+            plan, self.values, providers, self.append, lock.require, parallelism, listener, self.findings
+        )
 
     def append(self, entries: list[JournalEntry]) -> None:
         self.backend.append(entries, self.lock)
@@ -168,7 +171,8 @@ class _Run:
             return RecoveryNeededError(*problem.diagnostics, *found.diagnostics)
         if kept is None:
             return problem
-        return RecoveryNeededError(*problem.diagnostics, kept_here(*kept))
+        lost = isinstance(problem, LockLostError)
+        return RecoveryNeededError(*problem.diagnostics, kept_here(*kept, lost=lost))
 
     def _finish(self) -> State:
         """Outputs and checks, then the state in one piece, then the end of the journal."""

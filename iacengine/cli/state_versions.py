@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from iacengine.cli.run_records import recorded_runs
@@ -33,7 +33,7 @@ def history(backend: Backend, limit: int) -> list[Chapter]:
     """The newest versions, the newest first. Reads one state for each, and one more."""
     versions = list(backend.versions())
     shown = versions[max(0, len(versions) - limit) :]
-    writers = _writers(backend)
+    writers = _writers(backend, [version.serial for version in shown])
     found: list[Chapter] = []
     before = _readable(backend, versions[-len(shown) - 1].serial) if len(versions) > len(shown) else None
     for index, version in enumerate(shown):
@@ -46,17 +46,23 @@ def history(backend: Backend, limit: int) -> list[Chapter]:
     return found[::-1]
 
 
-def _writers(backend: Backend) -> dict[int, RunRecord]:
-    """The last run that led to each serial."""
+def _writers(backend: Backend, serials: Sequence[int]) -> dict[int, RunRecord]:
+    """The last run that wrote each serial, on its way from one to another."""
     try:
-        records = recorded_runs(backend)[::-1]
+        records = recorded_runs(backend)  # the newest first
     except DiagnosticsError:  # told by `iac runs list`; the versions are there without
         return {}
-    return {
-        record.serial_after: record
-        for record in records
-        if record.serial_after is not None and record.serial_after != record.serial_before
-    }
+    found: dict[int, RunRecord] = {}
+    for serial in serials:
+        writer = next((record for record in records if _wrote(record, serial)), None)
+        if writer is not None:
+            found[serial] = writer
+    return found
+
+
+def _wrote(record: RunRecord, serial: int) -> bool:
+    before, after = record.serial_before or 0, record.serial_after
+    return after is not None and (before < serial <= after or (serial == after < before))
 
 
 def _readable(backend: Backend, serial: int) -> State | None:

@@ -42,6 +42,7 @@ def plan(
         lock=options.lock,
         lock_timeout=options.lock_timeout,
         applies=False,
+        warn=lambda found: listener(Warned(found)),
     ) as own:
         return _plan(engine, options, variables, listener, own)
 

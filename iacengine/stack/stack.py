@@ -251,7 +251,9 @@ class Stack(Declaration):
         """Plan, unless there is a plan, and apply, under one lock."""
         from iacengine import engine  # lazy, as above
         from iacengine.apply.outcome import Outcome
+        from iacengine.plan.events import Warned
 
+        listener = self._listener(progress)
         width = parallelism or engine.DEFAULT_PARALLELISM
         options = engine.PlanOptions(
             mode=_mode(mode),
@@ -262,12 +264,17 @@ class Stack(Declaration):
         command = "Stack.destroy" if mode == "destroy" else "Stack.apply"
         with (
             self._telling(),
-            engine.session(self._engine(), command, parallelism=width, lock_timeout=lock_timeout) as held,
+            engine.session(
+                self._engine(),
+                command,
+                parallelism=width,
+                lock_timeout=lock_timeout,
+                warn=lambda found: listener(Warned(found)),
+            ) as held,
         ):
             wanted = self._plan(options, progress, held) if plan is None else plan
             if not wanted.applyable and not wanted.settles_rollback:
                 return Outcome(wanted.prior_state, wanted.counts())
-            listener = self._listener(progress)
             outcome = engine.apply(
                 self._engine(), wanted, parallelism=width, listener=listener, command=command, held=held
             )

@@ -3,7 +3,9 @@
 A run that cannot reach its backend any more has done things that the journal does not tell of. What it was about to
 write goes into a file of its own, in the format of the journal: an `Opened` of the same run, then the entries. Where
 the stack encrypts, they are sealed as in the journal. The next run on this machine appends them, before it recovers, if
-nothing has happened to the state since. Else they are set aside: others have settled by then what they tell of.
+nothing has happened to the state since. Else others have settled by then what they tell of, and they are set aside;
+but for objects that were made after others had looked for them, by a run that was frozen until its lock was lost: these
+are put into the state (`iacengine.state.late_results`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal import HEADER, decode_entries, encode_entries, entry_to_json
 from iacengine.state.journal_entries import Begun, Closed, Failed, JournalEntry, Opened, Succeeded
 from iacengine.state.json_form import dump
+from iacengine.state.late_results import late_entries, late_objects, taken_in, tokens_since
 from iacengine.state.model import State
+from iacengine.state.replay import replay
 
 _ENDING: Final = ".journal"
 _SET_ASIDE: Final = ".set-aside"
@@ -63,7 +67,8 @@ class Spool:
         )
 
     def push(self, backend: Backend, lock: StateLock, tell: Callable[[Diagnostic], None]) -> None:
-        """Append what earlier runs left here to the journal, under the lock; set aside what comes too late.
+        """Append what earlier runs left here to the journal, under the lock; of what comes too late, only objects that
+        nobody knows of. The rest of that is set aside.
 
         Files of other stacks stay where they are. Raises DiagnosticsError when the backend cannot be read or written.
         """
@@ -81,11 +86,19 @@ class Spool:
             if not isinstance(first, Opened) or first.lineage != _lineage(state, journal):
                 continue
             last = _last_run(journal)
-            if last is None or last[0].run != first.run or not _is_of(last[0], state):
-                os.replace(path, path + _SET_ASIDE)  # noqa: PTH105 - text in, text out
-                tell(_too_late(first, path + _SET_ASIDE))
-                continue
             kept = tuple(_opened(backend, kept, path))
+            if last is None or last[0].run != first.run or not _is_of(last[0], state):
+                now = replay(state, journal)
+                late = late_objects(now.state, kept, tokens_since(backend, first.serial))
+                if late:
+                    backend.append(late_entries(first, now, late, lock.info.fencing_token), lock)
+                    journal = backend.read_journal()
+                    os.remove(path)  # noqa: PTH107 - text in, text out
+                    tell(taken_in(first, late))
+                else:
+                    os.replace(path, path + _SET_ASIDE)  # noqa: PTH105 - as above
+                    tell(_too_late(first, path + _SET_ASIDE))
+                continue
             missing = _missing(last[1], kept[1:])
             if missing:
                 again = replace(last[0], fencing_token=lock.info.fencing_token, encryption=None)
@@ -169,14 +182,18 @@ def _opened(backend: Backend, entries: Sequence[JournalEntry], where: str) -> Se
 # --- what is told ---------------------------------------------------------------------------------------------------
 
 
-def kept_here(path: str, count: int) -> Diagnostic:
-    """What to say of a run whose results are in the spool."""
+def kept_here(path: str, count: int, *, lost: bool) -> Diagnostic:
+    """What to say of a run whose results are in the spool. `lost`: because it had lost its lock."""
     results = "1 operation" if count == 1 else f"{count} operations"
+    here = "run `iac recover` (or any other command that changes something) here: it takes them up first."
     return error(
         "Not everything is in the journal",
         f"The results of {results}, and what else the journal could not be told, are kept on this machine, in {path}.",
-        remedy="When the state can be written again, run `iac recover` (or any other command that changes something) "
-        "here: it takes them up first. Elsewhere nothing is made twice either, but has to be looked up.",
+        remedy=f"When nobody else works on the state any more, {here} What others have made in its place since stays; "
+        "what this run made is then in the state, to be deleted by the next apply."
+        if lost
+        else f"When the state can be written again, {here} Elsewhere nothing is made twice either, but has to be "
+        "looked up.",
     )
 
 
