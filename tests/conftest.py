@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -290,6 +291,33 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Proxy]:
     finally:
         proxy.close()
         aws.stop(directory)
+
+
+@pytest.fixture(scope="session")
+def places(request: pytest.FixtureRequest) -> Callable[[str], dict[str, Any]]:
+    """places(KIND): the settings of a new place on a backend of that kind, whose server runs."""
+
+    def http() -> dict[str, Any]:
+        return {"address": f"{request.getfixturevalue('state_server').url}/states/{uuid4().hex}"}
+
+    def s3() -> dict[str, Any]:
+        return {
+            "bucket": "states",
+            "key": f"{uuid4().hex}/state.json",
+            "region": "eu-west-1",
+            "endpoints": {"s3": request.getfixturevalue("s3_server").url},
+            "access_key": "AKIAEXAMPLE",
+            "secret_key": "not-told",
+            "use_path_style": True,
+        }
+
+    def postgres() -> dict[str, Any]:
+        server = request.getfixturevalue("postgres_server")
+        server.start()
+        return {"conn_str": server.url(), "schema_name": "stacks", "stack": uuid4().hex}
+
+    makers: dict[str, Callable[[], dict[str, Any]]] = {"local": dict, "http": http, "s3": s3, "postgres": postgres}
+    return lambda kind: makers[kind]()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

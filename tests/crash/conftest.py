@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -314,33 +313,6 @@ class Trial:
 def crash_process(new_warm_process: Any) -> Any:
     """A warm process whose commands can be killed at any instant."""
     return new_warm_process(Path(__file__).with_name("crash_process.py"))
-
-
-@pytest.fixture(scope="session")
-def places(request: pytest.FixtureRequest) -> Callable[[str], dict[str, Any]]:
-    """places(KIND): the settings of a new place on a backend of that kind, whose server runs."""
-
-    def http() -> dict[str, Any]:
-        return {"address": f"{request.getfixturevalue('state_server').url}/states/{uuid4().hex}"}
-
-    def s3() -> dict[str, Any]:
-        return {
-            "bucket": "states",
-            "key": f"{uuid4().hex}/state.json",
-            "region": "eu-west-1",
-            "endpoints": {"s3": request.getfixturevalue("s3_server").url},
-            "access_key": "AKIAEXAMPLE",
-            "secret_key": "not-told",
-            "use_path_style": True,
-        }
-
-    def postgres() -> dict[str, Any]:
-        server = request.getfixturevalue("postgres_server")
-        server.start()
-        return {"conn_str": server.url(), "schema_name": "crashes", "stack": uuid4().hex}
-
-    makers: dict[str, Callable[[], dict[str, Any]]] = {"local": dict, "http": http, "s3": s3, "postgres": postgres}
-    return lambda kind: makers[kind]()
 
 
 @dataclass(slots=True)
