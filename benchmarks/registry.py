@@ -1,8 +1,8 @@
 """How fast a large registry answers: `python benchmarks/registry.py`.
 
 A real PostgreSQL holds MODULES modules of 20 versions each; the service is a process of its own, and CLIENTS
-connections ask it, each its next question as soon as the last is answered. All share the processors of this machine
-with the one that asks, which takes its part of them: times are upper bounds.
+connections ask it: paced, each asks five times a second, else its next question as soon as the last is answered. All
+share the processors of this machine with the one that asks, which takes its part of them: times are upper bounds.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Measured:
     times: list[float] = field(default_factory=list)
     errors: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
+    """Processor seconds of the service, without those of the database."""
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.times)
@@ -76,7 +78,7 @@ class Measured:
         return (
             f"{name:<28} {len(self.times):>7} answers {len(self.times) / self.seconds:>7.0f}/s   "
             f"p50 {self.percentile(0.5):>6.1f}  p95 {self.percentile(0.95):>6.1f}  p99 {self.percentile(0.99):>6.1f} ms"
-            f"   errors {self.errors}{verdict}"
+            f"  CPU {self.cpu / max(1, len(self.times)) * 1000:>5.2f} ms each  errors {self.errors}{verdict}"
         )
 
 
@@ -158,15 +160,28 @@ def fill(connection: Connection, modules: list[tuple[str, str, str]], package: t
     learn_words(connection, words_of("/".join(module) for module in modules))
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The service as a process of its own."""
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Processor seconds so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def service(data: Path, database: str) -> Iterator[str]:
-    """The service as a process of its own; its URL."""
+def service(data: Path, database: str) -> Iterator[Running]:
+    """The service, as long as the block lasts."""
     command = [sys.executable, "-m", "iacengine.cli.main", "registry", "serve", "--port", "0", "--rate-limit", "0"]
     command += ["--data", str(data), "--log-level", "warning", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, DATABASE_VARIABLE: database})
     try:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
+        yield Running(json.loads(process.stdout.readline())["url"], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -205,18 +220,26 @@ class Connected:
 
 
 async def load(
-    url: str, target: Callable[[random.Random], str], seconds: float, *, first_byte: bool = False, patience: float = 0.0
+    running: Running,
+    target: Callable[[random.Random], str],
+    seconds: float,
+    *,
+    first_byte: bool = False,
+    pause: float = 0.0,
+    patience: float = 0.0,
 ) -> Measured:
-    """CLIENTS connections that ask without a pause. `patience`: seconds for which a question that failed is asked
-    again, as clients of registries do; its time then has the pauses in it."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    measured = Measured()
+    """CLIENTS connections that ask again and again, after `pause` seconds or so. `patience`: seconds for which a
+    question that failed is asked again, as clients of registries do; its time then has the pauses in it."""
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    measured = Measured(cpu=-running.cpu())
     ends = time.perf_counter() + seconds
 
     async def client(number: int) -> None:
         chance = random.Random(SEED * 1000 + number)
         connection = Connected(host, int(port))
         while time.perf_counter() < ends:
+            if pause:
+                await asyncio.sleep(chance.uniform(0.5, 1.5) * pause)
             asked = target(chance)
             began = time.perf_counter()
             while True:
@@ -237,6 +260,7 @@ async def load(
 
     await asyncio.gather(*(client(number) for number in range(CLIENTS)))
     measured.seconds = seconds
+    measured.cpu += running.cpu()
     return measured
 
 
@@ -287,13 +311,17 @@ def keep_package(data: Path) -> tuple[str, str, int]:
     return packed.digest, packed.tree_digest, packed.size
 
 
-async def measure(url: str, modules: list[tuple[str, str, str]], seconds: float, server: PostgresServer) -> list[str]:
-    lines = []
+async def measure(
+    running: Running, modules: list[tuple[str, str, str]], seconds: float, server: PostgresServer
+) -> None:
+    def tell(name: str, found: Measured) -> None:
+        print(found.line(name), flush=True)
+
     for name, question in questions(modules).items():
-        await load(url, question, min(3.0, seconds))  # warm up: connections, code
-        found = await load(url, question, seconds, first_byte=name == "download")
-        lines.append(found.line(name))
-        print(lines[-1], flush=True)
+        first_byte = name == "download"
+        await load(running, question, min(3.0, seconds))  # warm up: connections, code
+        tell(f"{name}, paced", await load(running, question, seconds, first_byte=first_byte, pause=0.2))
+        tell(name, await load(running, question, seconds, first_byte=first_byte))
 
     async def restart() -> None:
         await asyncio.sleep(seconds / 3)
@@ -303,11 +331,9 @@ async def measure(url: str, modules: list[tuple[str, str, str]], seconds: float,
 
     mixed = list(questions(modules).values())
     restarting = asyncio.create_task(restart())
-    found = await load(url, lambda chance: chance.choice(mixed)(chance), seconds, patience=30.0)
+    found = await load(running, lambda chance: chance.choice(mixed)(chance), seconds, pause=0.2, patience=30.0)
     await restarting
-    lines.append(found.line("mixed; database killed"))
-    print(lines[-1], flush=True)
-    return lines
+    tell("mixed, database killed", found)
 
 
 def main() -> None:
@@ -326,8 +352,8 @@ def main() -> None:
         store.database.close()
         print(f"{len(modules)} modules with {VERSIONS} versions each, filled in {time.perf_counter() - began:.0f} s")
         subprocess.run([server.programs / "vacuumdb", "--analyze", "-q", "-d", server.url()], check=False)
-        with service(data, server.url()) as url:
-            asyncio.run(measure(url, modules, options.seconds, server))
+        with service(data, server.url()) as running:
+            asyncio.run(measure(running, modules, options.seconds, server))
 
 
 if __name__ == "__main__":
