@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from iacengine.addresses import ResourceInstance, parse_provider_reference
 from iacengine.apply.interruption import heeding_interrupts
-from iacengine.apply.operations import Task, perform, perform_again, perform_last
+from iacengine.apply.operations import Task, Undecided, perform, perform_again, with_what_is_there
 from iacengine.apply.preparing import Job, prepare
 from iacengine.apply.progress import Progress
 from iacengine.apply.provisioning.stopping import Stopping
@@ -203,11 +203,11 @@ class Executor:
         self.work.agenda.release(monotonic())
 
     def _look_up(self, job: Job, answer: Answer) -> bool:
-        """Have it looked up what an operation made all the same that is not tried again; False when it made nothing."""
+        """Have it looked up what an operation did all the same that is not tried again; False when it did nothing."""
         if not self._retries.may_be_done(job) or answer.state is not None:
             return False
         self._last.add(job.step)
-        self._submit(job, partial(perform_last, answer=answer))
+        self._submit(job, partial(with_what_is_there, answer=answer))
         return True
 
     def _pace(self, provider: str) -> Pace:
@@ -294,7 +294,7 @@ class Executor:
             answer = self._retries.end(job.step, answer)
         started = self._started.pop(job.step)
         if isinstance(job, Task):
-            assert isinstance(answer, ApplyResponse), "a task is answered by apply"
+            assert isinstance(answer, ApplyResponse | Undecided), "a task is answered by apply"
             if settle(self.work, job, answer, monotonic() - started):
                 self._provision_next(job, 0, started)
         elif isinstance(job, Reading):

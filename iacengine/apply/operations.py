@@ -12,18 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference, ResourceInstance, parse_provider_reference
+from iacengine.apply.presence import Waiting, look
 from iacengine.apply.renaming import with_new_names
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
-from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_children
+from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_children, same
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
 from iacengine.plan.restoration import restoring_request
 from iacengine.provider.checks import check_applied, check_planned, check_read
-from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider, ReadRequest
+from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider, ReadRequest, ReadResponse
 from iacengine.provider.redaction import redacted
 from iacengine.provider.timeouts import timeout_of
 from iacengine.schema import Schema
@@ -37,7 +38,8 @@ class Task:
     """A provider call ready to be made for a step.
 
     `planned` is the object as it shall be (marked), None for a delete; `deposed` the key under which a replaced object
-    waits for its deletion (for a create: the key it gets; for a delete: the key it has).
+    waits for its deletion (for a create: the key it gets; for a delete: the key it has). `made_by`: the token of the
+    operation that made the object that is changed or deleted, `private` what its provider keeps of it.
     """
 
     step: int
@@ -48,6 +50,8 @@ class Task:
     request: ApplyRequest
     planned: Value
     deposed: Deposed = ""
+    made_by: str | None = None
+    private: bytes | None = None
 
     @property
     def address(self) -> ResourceInstance:
@@ -105,7 +109,7 @@ def prepare_forward(
         timeout_of(plain, operation.value),
     )
     deposed = new_deposed_key() if change.action is Action.CREATE_THEN_DELETE else ""
-    return Task(step, operation, change, provider, schema, request, planned, deposed)
+    return Task(step, operation, change, provider, schema, request, planned, deposed, *_origin(change.prior))
 
 
 def prepare_restore(
@@ -135,7 +139,7 @@ def prepare_restore(
         timeout_of(response.planned, operation.value),
     )
     planned = mark_paths(response.planned, after.marks, SENSITIVE) if after.marks else response.planned
-    return Task(step, operation, change, provider, schema, request, planned)
+    return Task(step, operation, change, provider, schema, request, planned, "", *_origin(change.prior))
 
 
 def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: Provider, schema: Schema) -> Task:
@@ -143,43 +147,36 @@ def prepare_delete(step: int, change: Change, stored: ResourceObject, provider: 
     prior = open_stored(stored, schema, provider)
     timeout = timeout_of(prior.value, Operation.DELETE.value)
     request = ApplyRequest(change.address.resource.type, prior.value, None, None, new_token(), stored.private, timeout)
-    return Task(step, Operation.DELETE, change, provider, schema, request, None, stored.deposed)
+    return Task(step, Operation.DELETE, change, provider, schema, request, None, stored.deposed, *_origin(stored))
 
 
-def perform(task: Task) -> ApplyResponse:
-    """Call the provider. What it raises becomes a failed answer, with what a create made all the same.
+@dataclass(frozen=True, slots=True, eq=False)
+class Undecided:
+    """What came of a call of which nobody knows whether it did anything, and nobody could find out."""
+
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def perform(task: Task) -> ApplyResponse | Undecided:
+    """Call the provider. What it raises becomes a failed answer, with what is there all the same.
 
     A delete that failed is looked into: it may have been done, and is no failure then.
     """
     try:
         answer = task.provider.apply(task.request)
     except DiagnosticsError as found:
-        answer = replace(looked_up(task), diagnostics=found.diagnostics)
-    if task.operation is Operation.DELETE and answer.state is None and not (answer.retryable or answer.throttled):
-        return _unless_gone(task, answer)
+        return with_what_is_there(task, ApplyResponse(None, diagnostics=found.diagnostics))
+    if not answer.diagnostics or answer.retryable or answer.throttled or not _failed(answer):
+        return answer
+    if task.operation is Operation.DELETE and answer.state is None:
+        looked = with_what_is_there(task, answer)
+        return answer if isinstance(looked, Undecided) else looked
+    if task.operation is Operation.CREATE and answer.state is not None:
+        _await(task, ReadRequest(task.request.type, answer.state, answer.private))
     return answer
 
 
-def _unless_gone(task: Task, answer: ApplyResponse) -> ApplyResponse:
-    """The answer to a delete; without errors when there is nothing left to delete."""
-    if not any(each.is_error for each in answer.diagnostics):
-        return answer
-    try:
-        (left,) = task.provider.read([ReadRequest(task.request.type, task.request.prior, task.request.planned_private)])
-    except DiagnosticsError:  # the failure of the call itself is what the user is told
-        return answer
-    if left.state is not None or any(each.is_error for each in left.diagnostics):
-        return answer
-    told = (replace(each, severity=Severity.WARNING) if each.is_error else each for each in answer.diagnostics)
-    note = warning(
-        "Deleted all the same",
-        f"The deletion of {task.address} was answered with an error, but the object is gone.",
-        address=str(task.address),
-    )
-    return ApplyResponse(None, diagnostics=(*told, note))
-
-
-def perform_again(task: Task) -> ApplyResponse:
+def perform_again(task: Task) -> ApplyResponse | Undecided:
     """Call the provider again, with the same token. A create may have been done although its answer was lost: what is
     there already is not made twice."""
     if task.operation is not Operation.CREATE:
@@ -189,7 +186,7 @@ def perform_again(task: Task) -> ApplyResponse:
         found = task.provider.find(request.type, request.token)
     except DiagnosticsError as problem:
         return ApplyResponse(None, diagnostics=problem.diagnostics)
-    if any(each.is_error for each in found.diagnostics):
+    if _failed(found):
         return ApplyResponse(None, None, found.diagnostics, found.retryable, found.throttled)
     if found.state is None:
         return perform(task)
@@ -198,6 +195,7 @@ def perform_again(task: Task) -> ApplyResponse:
     problems = check_read(block, found.state)
     if problems:
         return ApplyResponse(None, diagnostics=(*problems, unusable_answer(task)))
+    _await(task, ReadRequest(request.type, found.state, found.private))
     if any(each.is_error for each in check_applied(block, plain, found.state, provider=_reference(task.change).source)):
         half_made = error(
             f"Made {request.type}, but not as planned",
@@ -208,19 +206,61 @@ def perform_again(task: Task) -> ApplyResponse:
     return ApplyResponse(found.state, found.private)
 
 
-def perform_last(task: Task, answer: ApplyResponse) -> ApplyResponse:
-    """The answer to a create that is not tried again, with what is there all the same."""
-    return replace(answer, state=found.state, private=found.private) if (found := looked_up(task)).state else answer
+def with_what_is_there(task: Task, answer: ApplyResponse) -> ApplyResponse | Undecided:
+    """The answer to a call that failed, and perhaps did what it was to do all the same, with what is there now."""
+    try:
+        there = _made(task) if task.operation is Operation.CREATE else _left(task)
+    except DiagnosticsError as problem:
+        there = ReadResponse(None, diagnostics=problem.diagnostics)
+    if _failed(there):
+        return Undecided((*answer.diagnostics, *there.diagnostics))
+    if task.operation is Operation.DELETE:
+        return answer if there.state is not None else _deleted(task, answer)
+    if there.state is None or check_read(task.schema.block, there.state):
+        return replace(answer, diagnostics=(*answer.diagnostics, *there.diagnostics))
+    private = there.private
+    if private is None and task.change.prior is not None:
+        private = task.change.prior.private
+    return replace(answer, state=there.state, private=private)
 
 
-def looked_up(task: Task) -> ApplyResponse:
-    """What is there after a call that gave no usable answer: a created object by its token, else nothing is known."""
-    if task.operation is Operation.CREATE:
-        with contextlib.suppress(DiagnosticsError):  # the failure of the call itself is what the user is told
-            found = task.provider.find(task.request.type, task.request.token)
-            if found.state is not None and not (found.diagnostics or check_read(task.schema.block, found.state)):
-                return ApplyResponse(found.state, found.private)
-    return ApplyResponse(None)
+def _made(task: Task) -> ReadResponse:
+    """What a create made, found by its token. A warning says that nobody can tell."""
+    type_, waiting = task.request.type, Waiting()
+    found = task.provider.find(type_, task.request.token)
+    while _failed(found) and (found.retryable or found.throttled) and waiting.again():
+        found = task.provider.find(type_, task.request.token)
+    if found.state is not None and not _failed(found):
+        _await(task, ReadRequest(type_, found.state, found.private))
+    return found
+
+
+def _left(task: Task) -> ReadResponse:
+    """What is there after an update or delete of which nobody knows whether it was done."""
+    request = task.request
+    before, after = request.prior, request.planned
+    changing = [name for name in before if not same(before[name], after.get(name))] if after is not None else ()
+    return look(task.provider, ReadRequest(request.type, before, task.private), task.made_by, Waiting(), changing)
+
+
+def _await(task: Task, request: ReadRequest) -> None:
+    """Wait until reads see what a create made: the next plan would take it for gone, and make another one."""
+    with contextlib.suppress(DiagnosticsError):  # it is there all the same
+        look(task.provider, request, None, Waiting())
+
+
+def _deleted(task: Task, answer: ApplyResponse) -> ApplyResponse:
+    told = (replace(each, severity=Severity.WARNING) if each.is_error else each for each in answer.diagnostics)
+    note = warning(
+        "Deleted all the same",
+        f"The deletion of {task.address} was answered with an error, but the object is gone.",
+        address=str(task.address),
+    )
+    return ApplyResponse(None, diagnostics=(*told, note))
+
+
+def _failed(answer: ApplyResponse | ReadResponse) -> bool:
+    return any(each.is_error for each in answer.diagnostics)
 
 
 def unusable_answer(task: Task) -> Diagnostic:
@@ -309,6 +349,10 @@ def _protected(task: Task, *, failed: bool) -> bool:
 
 def _prior(change: Change, schema: Schema, provider: Provider) -> PriorObject | None:
     return open_stored(change.prior, schema, provider) if change.prior is not None else None
+
+
+def _origin(stored: ResourceObject | None) -> tuple[str | None, bytes | None]:
+    return (stored.token, stored.private) if stored is not None else (None, None)
 
 
 def _reference(change: Change) -> ProviderReference:

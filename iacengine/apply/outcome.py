@@ -14,8 +14,9 @@ from iacengine.state.model import State
 class Outcome:
     """`counts` of what was really done; `failed` and `skipped` addresses; `interrupted` by the user.
 
-    `unsettled`: whose calls were still running when the user insisted on stopping. The journal knows of them, the
-    state was not written, and the next run finds out what became of them. `rollback`: how undoing all this ended.
+    `unsettled`: whose calls were still running when the user insisted on stopping, or ended so that nobody could find
+    out what became of them. The journal knows of them, the state was not written, and the next run finds out.
+    `rollback`: how undoing all this ended.
     `renamed`: what was put back under another id, because it had been deleted.
     """
 

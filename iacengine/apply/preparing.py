@@ -36,9 +36,9 @@ def prepare(work: Work, number: int, provision: Callable[[Task], bool]) -> Job |
     try:
         match step.operation:
             case Operation.CREATE | Operation.UPDATE:
-                return _forward(work, number, step.operation, change)
+                return _impatient(work, _forward(work, number, step.operation, change))
             case Operation.DELETE:
-                task = _delete(work, number, step.change, change)
+                task = _impatient(work, _delete(work, number, step.change, change))
                 return None if task is not None and provision(task) else task
             case Operation.READ:
                 return _reading(work, number, change)
@@ -50,6 +50,13 @@ def prepare(work: Work, number: int, provision: Callable[[Task], bool]) -> Job |
         placed = (each if each.range else replace(each, address=str(change.address)) for each in found.diagnostics)
         work.fail(number, change, tuple(placed), 0.0, told=False)
     return None
+
+
+def _impatient(work: Work, task: Task | None) -> Task | None:
+    """The task with a provider that does not wait for room: while its call goes on, it may have what there is."""
+    if task is None or task.provider.is_local:
+        return task
+    return replace(task, provider=work.providers.impatient(parse_provider_reference(task.change.provider)))
 
 
 def _restore(work: Work, number: int, operation: Operation, change: Change) -> Task | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from time import sleep
 
 from iacengine.addresses import InstanceKey, ModuleInstance, ProviderReference, Resource, parse_provider_reference
+from iacengine.apply.presence import Waiting, look
 from iacengine.config.model import Configuration, Repetition
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.provider_setup import ProviderSetup
@@ -29,9 +29,6 @@ from iacengine.state.journal_entries import Begun, Operation
 from iacengine.state.model import ObjectKey, ResourceObject, State
 from iacengine.state.replay import Replay
 
-_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
-"""Seconds between two looks whether an adopted object can be read: 13 in all."""
-
 
 def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listener: Listener) -> State | None:
     """The state after an interrupted run, every operation in flight settled. Raises DiagnosticsError when a provider
@@ -40,8 +37,9 @@ def settle(replayed: Replay, setup: ProviderSetup, providers: Providers, listene
     if not replayed.in_flight:
         return state
     changes: dict[ObjectKey, ResourceObject | None] = {}
+    waiting = Waiting()
     for begun in replayed.in_flight:
-        outcome = _settle_one(begun, setup, providers, changes, listener)
+        outcome = _settle_one(begun, setup, providers, changes, listener, waiting)
         listener(Recovered(begun.operation, begun.address, outcome))
     if state is None:
         raise AssertionError("a journal with operations in flight has a state below it")
@@ -108,6 +106,7 @@ def _settle_one(
     providers: Providers,
     changes: dict[ObjectKey, ResourceObject | None],
     listener: Listener,
+    waiting: Waiting,
 ) -> str:
     reference = parse_provider_reference(begun.provider)
     if not setup.of_stored(reference):
@@ -142,13 +141,14 @@ def _settle_one(
             listener(Warned(replace(diagnostic, address=str(begun.address))))
         if found.state is None:
             return "nobody can tell whether it was made" if found.diagnostics else "it was never made"
-        _await_visible(begun, provider, found)
+        _await_visible(begun, provider, found, waiting)
         _adopt(begun, schema, found.state, found.private, changes)
         return "it had been made, and is adopted"
     if begun.prior is None:
         return "there was nothing to look for"
     prior = open_stored(begun.prior, schema, provider)
-    (response,) = provider.read([ReadRequest(type_, prior.value, prior.stored.private)])
+    request = ReadRequest(type_, prior.value, prior.stored.private)
+    response = look(provider, request, begun.prior.token, waiting, _changing(begun))
     _raise_errors(begun, response.diagnostics)
     if response.state is None:
         changes[begun.prior.key] = None
@@ -157,25 +157,19 @@ def _settle_one(
     return "it is there, and was read again"
 
 
-def _await_visible(begun: Begun, provider: Provider, found: ReadResponse) -> None:
+def _await_visible(begun: Begun, provider: Provider, found: ReadResponse, waiting: Waiting) -> None:
     """Wait until reads see what was found: clouds are eventually consistent, and a plan that reads an object too early
     would take it for gone and make another one."""
     request = ReadRequest(begun.address.resource.type, found.state, found.private)
-    for pause in _PAUSES:
-        if pause:
-            sleep(pause)
-        (response,) = provider.read([request])
-        _raise_errors(begun, response.diagnostics)
-        if response.state is not None:
-            return
-    raise DiagnosticsError(
-        error(
-            "Object not visible yet",
-            f"An interrupted run made {begun.address}: it is found by its operation's token, but cannot be read.",
-            remedy="Nothing is lost. Run the command again in a while; reads of this cloud lag behind.",
-            address=str(begun.address),
-        )
-    )
+    _raise_errors(begun, look(provider, request, begun.token, waiting).diagnostics)
+
+
+def _changing(begun: Begun) -> list[str]:
+    """The attributes that an update was to change."""
+    if begun.planned is None or begun.prior is None:
+        return []
+    before, after = begun.prior.attributes, begun.planned.attributes
+    return [name for name in before if name not in after or before[name] != after[name]]
 
 
 def _adopt(

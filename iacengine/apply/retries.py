@@ -137,10 +137,9 @@ class Retries:
         return replace(job, request=replace(job.request, timeout=max(left, 0.001)))
 
     def may_be_done(self, job: Job) -> bool:
-        """True for a create that failed in a way which leaves open whether it made something."""
+        """True for an operation that failed in a way which leaves open whether it was done, and what is there now."""
         trial = self._trials.get(job.step)
-        is_create = isinstance(job, Task) and job.operation is Operation.CREATE
-        return is_create and trial is not None and trial.failures > 0
+        return isinstance(job, Task) and trial is not None and trial.failures > 0 and job.step not in self._seen
 
     def give_up(self) -> list[Retrying]:
         """Let nothing wait any more; what did."""

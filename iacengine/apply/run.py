@@ -156,11 +156,12 @@ class _Run:
         except BaseException:
             self.ephemerals.close()
             raise
+        undecided = tuple(self.executor.work.undecided)
         try:
-            state = self._finish()
+            state = self._state() if undecided else self._finish()
         finally:
             self.ephemerals.close()
-        return self._outcome(state)
+        return replace(self._outcome(state), unsettled=undecided)
 
     def _spooled(self, problem: DiagnosticsError, entries: Sequence[JournalEntry]) -> DiagnosticsError:
         """What to raise after the journal could not be written, what is left for it being kept on this machine."""

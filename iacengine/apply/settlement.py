@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.outcome import Outcome
 from iacengine.apply.recovery import settle, stored_values, write_recovered
-from iacengine.apply.run import apply_plan
+from iacengine.apply.run import RecoveryNeededError, apply_plan
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
 from iacengine.plan.difference import target_of
@@ -69,6 +69,8 @@ def settled_state(ground: Ground, *, undo: bool) -> State | None:
         for problem in found.diagnostics:
             ground.listener(Warned(replace(problem, severity=Severity.WARNING)))
         return stored
+    if undone.unsettled:  # nothing is written, and nobody may go on from here
+        raise RecoveryNeededError(*(undone.diagnostics or [_interrupted()]))
     for problem in undone.diagnostics:
         ground.listener(Warned(replace(problem, severity=Severity.WARNING)))
     return undone.state
@@ -176,6 +178,14 @@ def _to_be_undone(replayed: Replay, base_serial: int | None, before: PendingRoll
     if last.opened.on_failure != "rollback" or before is not None:
         return before
     return PendingRollback(last.opened.run, base_serial, last.prepared.changes, last.prepared.moves)
+
+
+def _interrupted() -> Diagnostic:
+    return error(
+        "Interrupted",
+        "Undoing an earlier run was interrupted, and what became of some objects is not known yet.",
+        remedy="The next `iac apply`, or `iac recover`, finds out.",
+    )
 
 
 def _pending_warning(pending: PendingRollback) -> Diagnostic:

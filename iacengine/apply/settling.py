@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from iacengine.apply.operations import Task, answer_problems, looked_up, settled_object, unusable_answer
+from iacengine.apply.operations import (
+    Task,
+    Undecided,
+    answer_problems,
+    settled_object,
+    unusable_answer,
+    with_what_is_there,
+)
 from iacengine.apply.reading import Reading
 from iacengine.apply.work import Work
 from iacengine.foundation.diagnostics import DiagnosticsError
@@ -17,15 +24,22 @@ from iacengine.state.journal_entries import Failed, Operation, Succeeded
 from iacengine.state.model import ObjectKey, ResourceObject
 
 
-def settle(work: Work, task: Task, response: ApplyResponse, elapsed: float) -> bool:
+def settle(work: Work, task: Task, response: ApplyResponse | Undecided, elapsed: float) -> bool:
     """Note what came of a task; True when its provisioners come next, and the step is done only after them."""
+    if isinstance(response, Undecided):
+        _leave(work, task, response, elapsed)
+        return False
     problems = answer_problems(task, response)
     failed = any(found.is_error for found in problems)
     try:
         changes = _state_changes(work, task, replace(response, diagnostics=problems))
     except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
         problems, failed = (*problems, unusable_answer(task)), True
-        changes = _state_changes(work, task, replace(looked_up(task), diagnostics=problems))
+        there = with_what_is_there(task, ApplyResponse(None, diagnostics=problems))
+        if isinstance(there, Undecided):
+            _leave(work, task, there, elapsed)
+            return False
+        changes = _state_changes(work, task, replace(there, diagnostics=problems))
     restored = changes.get((task.address, ""))
     if task.change.restores is not None and restored is not None:
         work.renaming.note(task.change.restores, restored)
@@ -41,6 +55,13 @@ def settle(work: Work, task: Task, response: ApplyResponse, elapsed: float) -> b
         return True
     done(work, task, elapsed)
     return False
+
+
+def _leave(work: Work, task: Task, undecided: Undecided, elapsed: float) -> None:
+    """Leave a step to the next run: the journal says that it began, and not how it ended."""
+    work.undecided.append(task.address)
+    problems = answer_problems(task, ApplyResponse(None, diagnostics=undecided.diagnostics))
+    work.fail(task.step, task.change, problems, elapsed)
 
 
 def done(work: Work, task: Task, elapsed: float) -> None:

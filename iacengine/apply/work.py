@@ -23,12 +23,13 @@ from iacengine.state.model import ObjectKey, ResourceObject
 class Work:
     """One run. `objects` is the state as it becomes, `pending` what is to be written to the journal next.
 
-    `deposed`: the key a replaced object got when its successor was made, by the number of the change.
+    `deposed`: the key a replaced object got when its successor was made, by the number of the change. `undecided`:
+    objects of which nobody could find out what became of them.
     """
 
     __slots__ = (
         "agenda", "deposed", "findings", "listener", "objects", "pending", "plan", "progress", "providers", "renaming",
-        "values",
+        "undecided", "values",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +46,7 @@ class Work:
         self.pending: list[JournalEntry] = []
         self.deposed: dict[int, str] = {}
         self.renaming = Renaming()
+        self.undecided: list[ResourceInstance] = []
 
     # --- what is there ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ A fault is an object:
 | key | meaning |
 | --- | --- |
 | `type`, `name` | which objects: the type, and the object's `name` attribute; left out: any |
-| `operation` | `create`, `read`, `update` or `delete`; `open`, `renew` or `close` of an ephemeral resource |
+| `operation` | `create`, `read`, `update`, `delete`; `find` (by type alone); `open`, `renew`, `close` of ephemeral ones |
 | `nth` | which of the matching operations, counted from 1 (the default); 0: every one |
 | `error` | the message it fails with |
 | `when` | `before` (the default) the cloud did anything, or `after`: a create then leaves a half-made object |
@@ -28,7 +28,7 @@ from typing import Any
 from iacengine.foundation.diagnostics import near_match
 from iacengine_mock.cloud import Cloud
 
-OPERATIONS = ("create", "read", "update", "delete", "open", "renew", "close")
+OPERATIONS = ("create", "read", "update", "delete", "find", "open", "renew", "close")
 _KEYS = ("type", "name", "operation", "nth", "error", "when", "retryable", "throttled", "crash")
 
 

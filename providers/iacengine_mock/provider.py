@@ -150,6 +150,9 @@ class MockProvider(ProviderBase):
         if self._is_throttled():
             return _THROTTLED_READ
         try:
+            fault = self._fault("find", type_, {})
+            if fault is not None:
+                return _failed_read(type_, fault, "find")
             stored = self._cloud.find(type_, token)
         except (OSError, sqlite3.Error) as problem:
             return ReadResponse(None, diagnostics=self._unreachable(problem))
@@ -298,11 +301,11 @@ def _timed_out(operation: str, request: ApplyRequest, left: str) -> tuple[Diagno
     )
 
 
-def _failed_read(type_: str, fault: Fault) -> ReadResponse:
+def _failed_read(type_: str, fault: Fault, operation: str = "read") -> ReadResponse:
     return ReadResponse(
         None,
         None,
-        _failed("read", type_, fault.error or ""),
+        _failed(operation, type_, fault.error or ""),
         retryable=fault.retryable or fault.throttled,
         throttled=fault.throttled,
     )

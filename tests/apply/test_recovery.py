@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iacengine import engine
-from iacengine.apply import recovery
+from iacengine.apply import presence
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.plan.events import Recovered, Warned
 from iacengine.provider.base import ProviderBase
@@ -94,7 +94,7 @@ def test_a_cloud_that_cannot_be_asked_stops_recovery(crashed, assert_journal_set
 
 def test_an_object_that_is_never_seen_stops_recovery(crashed, assert_journal_settles, monkeypatch):
     stack = crashed(None, ONE, "create", "after", eventual_consistency={"reads": 4})
-    monkeypatch.setattr(recovery, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(presence, "_PAUSES", (0.0,))
     assert_given_up(stack, "not visible yet")
     monkeypatch.undo()
     assert_journal_settles(stack)

@@ -298,3 +298,71 @@ def test_a_part_of_an_apply_settles_nothing(options, watched):
     plan = engine.plan(stack, engine.PlanOptions(**options), engine.VariableSources())
     assert engine.apply(stack, plan).ok
     assert watched.backend.read().pending_rollback is not None
+
+
+# --- where reads lag behind, and answers get lost -------------------------------------------------------------------
+
+
+def lagging(resources, *faults, reads=3, **settings):
+    """A stack on a cloud whose reads do not see a change at first, and which does not wait until they do."""
+    data = mock(resources, *faults)
+    data["provider"]["mock"]["eventual_consistency"] = {"reads": reads, "wait": False}
+    return data | ({"stack": settings} if settings else {})
+
+
+TWO = {"mock_object": {"a": {"name": "a"}, "b": {"name": "b", "depends_on": ["mock_object.a"]}}}
+ONE_TRY = {"retries": {"mock": {"attempts": 1}}}
+
+
+def test_what_cannot_be_seen_yet_is_not_taken_for_deleted(watched):
+    outcome = watched.apply(lagging(TWO, failing("create", "b"), failing("delete", "a")), on_failure="rollback")
+    assert outcome.needs_recovery
+    assert set(cloud(watched)) == {"a"}
+    assert_as_stored(watched)
+
+
+def test_what_can_still_be_seen_is_taken_for_deleted_when_it_is(watched):
+    settle(watched, {"mock_object": {"a": {"name": "a"}, "b": {"name": "b"}}})
+    fault = failing("delete", "a", nth=1) | {"when": "after"}
+    assert watched.apply(lagging({"mock_object": {"b": {"name": "b"}}}, fault)).ok
+    assert set(cloud(watched)) == {"b"}
+    assert_as_stored(watched)
+
+
+@pytest.mark.parametrize("reads", [0, 3])
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_what_was_done_although_its_answer_was_lost_is_undone_too(operation, reads, watched):
+    before = settle(watched, {"mock_object": {"a": {"name": "a", "kind": "k", "attributes": {"x": 1}}}})
+    change = {"attributes": {"x": 2}} if operation == "update" else {"kind": "l"}
+    after = {"mock_object": {"a": {"name": "a", "kind": "k", "attributes": {"x": 1}} | change}}
+    lost = failing(operation, "a", nth=1) | {"when": "after", "retryable": True}
+    outcome = watched.apply(
+        lagging(after, lost, failing("create", "a", nth=1), reads=reads, **ONE_TRY), on_failure="rollback"
+    )
+    assert outcome.is_rolled_back, outcome.diagnostics
+    (found,), (was,) = cloud(watched).values(), before.values()
+    assert {**found[1], "id": ""} == {**was[1], "id": ""}
+    assert_as_stored(watched)
+
+
+@pytest.mark.parametrize("on_failure", ["rollback", "pause"])
+def test_what_nobody_can_look_up_is_left_to_the_next_run(on_failure, watched):
+    """The connection is lost with the answer to a create, and comes back later."""
+    lost = failing("create", "b", nth=1) | {"when": "after", "retryable": True}
+    gone = {"operation": "find", "error": "no connection", "nth": 0}
+    outcome = watched.apply(mock(TWO, lost, gone) | {"stack": ONE_TRY}, on_failure=on_failure)
+    assert [str(address) for address in outcome.unsettled] == ["mock_object.b"]
+    assert outcome.needs_recovery
+    (watched.folder / "main.tf.json").write_text(json.dumps(mock(TWO)))
+    stack = engine.open_stack(str(watched.folder))
+    with engine.session(stack, "iac recover") as held:
+        engine.recover(stack, engine.VariableSources(), held)
+    assert set(cloud(watched)) == (set() if on_failure == "rollback" else {"a", "b"})
+    assert_as_stored(watched)
+
+
+@pytest.mark.timeout(30)
+def test_looking_into_a_deletion_that_failed_waits_for_no_room(watched):
+    settle(watched, {"mock_object": {"a": {"name": "a"}}})
+    outcome = watched.apply(mock({}, failing("delete", "a")), parallelism=1)
+    assert [str(address) for address in outcome.failed] == ["mock_object.a"]

@@ -1,7 +1,8 @@
 """kill -9 before and after every single thing that a command does to the world; then one more command.
 
 Everything is enumerated by the slow tests: each instant (see instants.py) of each change of a stack of 68 objects, on
-each backend. Every day a few instants of a small stack are tried.
+each backend, with steps that go one by one (each instant is the same in each run then) and side by side. Every day a
+few instants of a small stack are tried. `--junitxml` tells how many instants there were.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ KILLED = -signal.SIGKILL
 BACKENDS = ["local", "http", "s3", "postgres"]
 CHANGES = ["create", "update", "replace", "create before destroy", "shrink", "everything", "delete"]
 POLICIES = ["pause", "rollback"]
+ORDERS = {"one by one": 1, "side by side": 6}
 
 
 def crash(trial, start, *, kill_at, parallelism):
@@ -88,17 +90,21 @@ def test_instants_on_other_backends(kind, beginning, new_trial):
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("on_failure", POLICIES)
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", BACKENDS)
-def test_every_instant(kind, change, on_failure, beginning, new_trial):
-    assert try_every_instant(new_trial, beginning(change, large=True), kind, on_failure, parallelism=6) > 20
+def test_every_instant(kind, change, on_failure, order, beginning, new_trial, record_property):
+    start = beginning(change, large=True)
+    tried = try_every_instant(new_trial, start, kind, on_failure, parallelism=ORDERS[order])
+    record_property("instants", tried)
+    assert tried > 20
 
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", BACKENDS)
-def test_random_instants(kind, beginning, new_trial):
+def test_random_instants(kind, beginning, new_trial, record_property):
     """Any instant at all, in the middle of a write too."""
     chance, killed, start = random.Random(kind), 0, beginning("everything", large=True)
     for number in range(200):
@@ -116,4 +122,5 @@ def test_random_instants(kind, beginning, new_trial):
             else:
                 undone(trial, start)
         trial.remove()
+    record_property("instants", killed)
     assert killed > 100

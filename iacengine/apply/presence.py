@@ -1,0 +1,80 @@
+"""Looking what is there of an object that somebody may just have made, changed or deleted.
+
+Clouds are eventually consistent: for a while a read shows an object as it was before, and one that was just made as if
+there were none. So there are two looks, by the object itself and by the token of the operation that made it
+(`Provider.find`). When they agree, that is it. When they do not, or nobody can look by the token and the object seems
+to be gone, reads are waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from time import sleep
+
+from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.lang.values import Value, same
+from iacengine.provider.protocol import Provider, ReadRequest, ReadResponse
+
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+"""Seconds between two looks: 13 in all."""
+
+
+class Waiting:
+    """How long reads are waited for. Objects that are looked at one after the other share it: they age together."""
+
+    def __init__(self, pauses: Sequence[float] | None = None, wait: Callable[[float], object] = sleep) -> None:
+        self._left = list(reversed(_PAUSES if pauses is None else pauses))
+        self._wait = wait
+
+    def again(self) -> bool:
+        """Wait a little, and longer each time; False when that was enough."""
+        if not self._left:
+            return False
+        self._wait(self._left.pop())
+        return True
+
+
+def look(
+    provider: Provider, request: ReadRequest, token: str | None, waiting: Waiting, changing: Iterable[str] = ()
+) -> ReadResponse:
+    """The object as it is now, state None when it is gone; with errors when that cannot be found out.
+
+    `token`: of the operation that made it, None when nobody knows. `changing`: names of attributes that may just have
+    been changed. Raises DiagnosticsError as the provider does.
+    """
+    while True:
+        (seen,) = provider.read([request])
+        asks = not _failed(seen) and bool(token) and not provider.is_local
+        found = provider.find(request.type, token) if asks and token else ReadResponse(None)
+        if _failed(found):
+            seen = found
+        is_certain = asks and not found.diagnostics
+        if _failed(seen):
+            is_known = not (seen.retryable or seen.throttled)
+        elif is_certain:
+            is_known = _agree(seen.state, found.state, changing)
+        else:
+            is_known = seen.state is not None
+        if is_known or not waiting.again():
+            break
+    if is_certain and found.state is not None and seen.state is None:
+        return ReadResponse(None, diagnostics=(_not_visible(request.type),))
+    return seen
+
+
+def _agree(seen: Value, found: Value, changing: Iterable[str]) -> bool:
+    if seen is None or found is None:
+        return seen is found
+    return all(same(seen.get(name), found.get(name)) for name in changing)
+
+
+def _failed(answer: ReadResponse) -> bool:
+    return any(each.is_error for each in answer.diagnostics)
+
+
+def _not_visible(type_: str) -> Diagnostic:
+    return error(
+        "Object not visible yet",
+        f"The {type_} is found by the token of the operation that made it, but cannot be read.",
+        remedy="Nothing is lost. Run the command again in a while; reads of this cloud lag behind.",
+    )
