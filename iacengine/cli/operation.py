@@ -306,8 +306,10 @@ def _conclude(
 
 def _say_what_is_left(outcome: Outcome) -> None:
     lines = []
-    if outcome.unsettled:
+    if outcome.unsettled and outcome.interrupted:
         lines.append(f"Interrupted while these were being changed: {_some(outcome.unsettled)}.")
+    elif outcome.unsettled:
+        lines.append(f"What became of these could not be found out: {_some(outcome.unsettled)}.")
     elif outcome.interrupted:
         lines.append("Interrupted: what had begun was finished, and nothing else was started.")
     if outcome.failed:
