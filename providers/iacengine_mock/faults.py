@@ -5,7 +5,7 @@ A fault is an object:
 | key | meaning |
 | --- | --- |
 | `type`, `name` | which objects: the type, and the object's `name` attribute; left out: any |
-| `operation` | `create`, `read`, `update`, `delete`; `find` (by type alone); `open`, `renew`, `close` of ephemeral ones |
+| `operation` | `create`, `read`, `update`, `delete`; `find` (by type alone); `open`, `renew`, `close` of ephemerals |
 | `nth` | which of the matching operations, counted from 1 (the default); 0: every one |
 | `error` | the message it fails with |
 | `when` | `before` (the default) the cloud did anything, or `after`: a create then leaves a half-made object |
