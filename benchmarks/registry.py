@@ -52,6 +52,10 @@ KINDS = _words(
     "private public shared regional global encrypted audited managed minimal hardened legacy multi single cross edge "
     "internal external static dynamic ephemeral"
 )
+SYLLABLES = _words("ba co di fe gu ha ji ko la me ni po qua re si tu vo wa xe yo zu bra cle dri flo gre")
+PROSE = [f"{one}{two}{three}" for one in SYLLABLES for two in SYLLABLES[:12] for three in SYLLABLES[:7]]
+"""Two thousand words that stand in READMEs, beside a few of those that matter."""
+
 SYSTEMS = ["aws", "mock", "google", "azurerm"]
 NAMESPACES = [f"team{number}" for number in range(40)]
 
@@ -137,7 +141,7 @@ def fill(connection: Connection, modules: list[tuple[str, str, str]], package: t
             "contents": json.dumps(
                 {
                     **contents,
-                    "readme": " ".join(chance.choice(NOUNS) for _ in range(60)),
+                    "readme": " ".join([*chance.choices(PROSE, k=150), *chance.choices(NOUNS, k=4)]),
                     "resources": [
                         {"address": f"mock_object.{noun}", "type": f"{module[2]}_{noun}", "mode": "managed"}
                         for noun in chance.sample(NOUNS, 3)
