@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +75,11 @@ def inspect_package(package: Path, seconds: float = SECONDS) -> Inspected:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         log.warning("not inspected", exit=done.returncode, raised=last.partition(":")[0][:100])
         raise _not_looked_into("It takes more memory or time than is granted, or cannot be understood.") from None
+    return judged(told)
+
+
+def judged(told: Any) -> Inspected:
+    """What the child found (`look_into`). Raises Refusal when that was nothing good."""
     if "inspected" in told:
         return from_data(Inspected, told["inspected"])
     raise Refusal(422, told["code"], told["title"], told["detail"], told["remedy"])
@@ -91,17 +96,23 @@ def _not_looked_into(detail: str) -> Refusal:
 
 def main(arguments: list[str]) -> None:
     """Print what the package holds, or what is wrong with it, as JSON."""
+    _limit()
+    sys.stdout.buffer.write(orjson.dumps(look_into(Path(arguments[0]))))
+
+
+def look_into(package: Path) -> dict[str, Any]:
+    """What the package holds, or what is wrong with it, as data."""
     from iacengine.foundation.diagnostics import DiagnosticsError  # lazy: the parent asks for none of it
     from iacengine.modules.package_error import PackageError
 
-    _limit()
     try:
-        told: dict[str, Any] = {"inspected": _inspected(Path(arguments[0]))}
+        told: dict[str, Any] = {"inspected": _inspected(package)}
     except PackageError as refused:
         told = _problem(refused, refused.code)
     except DiagnosticsError as refused:
         told = _problem(refused, "module_invalid")
-    sys.stdout.buffer.write(orjson.dumps(_clean(told)))
+    found: dict[str, Any] = _clean(told)
+    return found
 
 
 def _limit() -> None:
@@ -136,6 +147,8 @@ def _clean(value: Any) -> Any:
         return {_clean(key): _clean(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(one) for one in value]
+    if is_dataclass(value):
+        return {one.name: _clean(getattr(value, one.name)) for one in fields(value)}
     return value
 
 
@@ -203,7 +216,8 @@ def _contents(stack_files: dict[str, bytes], names: list[str]) -> dict[str, Any]
     from iacengine.config.directory import SnapshotFiles  # lazy: for the child alone
     from iacengine.config.loader import load
 
-    with_local_modules = load(".", files=SnapshotFiles(stack_files), resolve_source=_Elsewhere(stack_files))
+    elsewhere = _Elsewhere(stack_files)  # first: the snapshot is a copy
+    with_local_modules = load(".", files=SnapshotFiles(stack_files), resolve_source=elsewhere)
     root = with_local_modules.root
     resources: list[ResourceEntry] = []
     providers: dict[str, ProviderEntry] = {}

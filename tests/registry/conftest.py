@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import orjson
 import psycopg
 import pytest
+import structlog
 import uvicorn
 
 from iacengine.modules import signing_key
@@ -28,8 +30,10 @@ from iacengine.modules.package import ModulePackage, pack
 from iacengine.modules.signing_key import SigningKey
 from iacengine.modules.statement import PAYLOAD_TYPE, Statement, encode_statement
 from iacengine.modules.wire import Contents, DependencyEntry, ResourceEntry, encode_publication
+from iacengine.registry import inspection, publishing
 from iacengine.registry.blobs import DiskBlobs
 from iacengine.registry.caller import ADMIN, Caller
+from iacengine.registry.inspection import look_into
 from iacengine.registry.server import ServerSettings, server_config
 from iacengine.registry.service import Service, ServiceSettings
 from iacengine.registry.store.accounts import account_id, create_account, put_namespace
@@ -209,6 +213,35 @@ def put_package(client: Any, packed: Packed | bytes, *envelopes: bytes, path: st
     body, kind = encode_publication(data, envelopes)
     assert path or isinstance(packed, Packed)
     return client.put(path or path_of(packed), content=body, headers={"Content-Type": kind})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logged() -> Iterator[list[dict[str, Any]]]:
+    """What the services in this process log."""
+    lines: list[dict[str, Any]] = []
+
+    def keep(_: Any, __: str, event: Any) -> Any:
+        lines.append(dict(event))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[structlog.processors.add_log_level, keep])
+    yield lines
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def warm_inspection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages are looked into here, not in a process of their own that takes a quarter of a second to start; unless
+    the test asks for `cold_inspection`."""
+    if "cold_inspection" not in request.fixturenames:
+        monkeypatch.setattr(
+            publishing, "inspect_package", lambda file: inspection.judged(orjson.loads(orjson.dumps(look_into(file))))
+        )
+
+
+@pytest.fixture
+def cold_inspection() -> None:
+    """Packages are looked into by processes of their own, as the service does."""
 
 
 @pytest.fixture(scope="session")
