@@ -15,6 +15,7 @@ from iacengine.addresses import ResourceInstance
 from iacengine.apply.outcome import Outcome
 from iacengine.cli import exits
 from iacengine.cli.failures import exit_code, print_diagnostics
+from iacengine.cli.installing import module_options
 from iacengine.cli.listening import listening
 from iacengine.cli.options import Request, require_assignments
 from iacengine.cli.prompts import approve
@@ -121,8 +122,10 @@ def mode_of(request: Request) -> PlanMode:
     return PlanMode.REFRESH_ONLY if request.refresh_only else PlanMode.NORMAL
 
 
-def open_stack(request: Request) -> engine.Engine:
-    return engine.open_stack(request.path, state_path=request.state)
+def open_stack(request: Request, terminal: Terminal | None = None) -> engine.Engine:
+    """The stack of a verb that plans; its modules are installed when they are not yet."""
+    modules = module_options(terminal, frozen=request.frozen, checks_providers=True)
+    return engine.open_stack(request.path, state_path=request.state, modules=modules)
 
 
 def make_plan(operation: Operation, stack: engine.Engine, held: engine.Session | None = None) -> Plan:
@@ -190,7 +193,7 @@ def plan_and_apply(operation: Operation) -> int:
     request = operation.request
     if operation.ui is not None and not request.auto_approve:
         raise _approval_impossible("--json is used")  # before anything is looked up
-    stack = open_stack(request)
+    stack = open_stack(request, operation.terminal)
     with session(operation, stack) as held:
         return _plan_and_apply(operation, stack, held)
 

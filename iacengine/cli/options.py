@@ -63,6 +63,7 @@ class Request:
     detailed_exitcode: bool = False
     out: str | None = None
     events: str | None = None
+    frozen: bool = False
 
     @property
     def chooses_a_plan(self) -> list[str]:
@@ -75,6 +76,7 @@ class Request:
             "--refresh-only": self.refresh_only,
             "--destroy": self.destroy,
             "--on-failure": self.on_failure,
+            "--frozen": self.frozen,
         }
         return [name for name, value in used.items() if value]
 
@@ -92,6 +94,9 @@ path_argument = click.argument("path", required=False, default=".", metavar="[ST
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 ui_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object a line, as Terraform's machine-readable UI."
+)
+frozen_option = click.option(
+    "--frozen", is_flag=True, help="Fail rather than change the lock file; modules and providers must be those in it."
 )
 state_option = click.option("--state", metavar="PATH", help="Use this state file.")
 show_sensitive_option = click.option("--show-sensitive", is_flag=True, help="Show sensitive values.")
@@ -181,6 +186,7 @@ refresh_option = click.option(
 )
 
 planning_options = _all(
+    frozen_option,
     click.option("--destroy", is_flag=True, help="Plan to destroy everything."),
     click.option("--refresh-only", is_flag=True, help="Only take up what has changed outside."),
     refresh_option,

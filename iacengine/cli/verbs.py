@@ -6,7 +6,7 @@ from typing import Final
 
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Main commands": {
-        "init": "Prepare a stack: check its files, providers and backend",
+        "init": "Prepare a stack: install and lock its modules, check its providers",
         "validate": "Check whether the configuration is valid",
         "plan": "Show the changes that the configuration asks for",
         "apply": "Create or update infrastructure",
@@ -21,6 +21,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "lock": "See who holds the lock of the state, and break it",
         "login": "Keep the token of a module registry",
         "migrate": "Rewrite a Terraform stack as YAML, and take over its state",
+        "module": "Write, publish, find and use modules",
         "output": "Show output values of the stack",
         "recover": "Settle what an interrupted or failed apply left",
         "refresh": "Update the state to match the real objects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,14 @@ from typing import Protocol
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, near_match, warning
 
 SUFFIXES = (".iac.yaml", ".iac.yml", ".iac.json", ".tf.json")
+
+
+def stack_name(path: str) -> str:
+    """The name of a stack that is one file, `NAME.iac.yaml`; "" of one that is a directory."""
+    if not os.path.isfile(path):  # noqa: PTH113 - text in, text out
+        return ""
+    base = posixpath.basename(path)
+    return next((base[: -len(end)] for end in (*SUFFIXES, ".yaml", ".yml", ".json") if base.endswith(end)), "")
 
 
 class Files(Protocol):

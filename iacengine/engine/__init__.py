@@ -14,6 +14,7 @@ from iacengine.engine.model import (
     Session,
     VariableSources,
 )
+from iacengine.engine.modules import InstalledStack, ModuleOptions, install, open_modules
 from iacengine.engine.opening import (
     STATE_NAME,
     backend_settings,
@@ -23,6 +24,7 @@ from iacengine.engine.opening import (
     open_stack,
     remarks,
     require_unmoved,
+    stack_directory,
 )
 from iacengine.engine.plan_files import load_plan, save_plan, with_variables
 from iacengine.engine.planning import plan
@@ -37,6 +39,8 @@ __all__ = [
     "DEFAULT_PARALLELISM",
     "STATE_NAME",
     "Engine",
+    "InstalledStack",
+    "ModuleOptions",
     "PlanOptions",
     "Session",
     "VariableSources",
@@ -47,8 +51,10 @@ __all__ = [
     "encryption_of",
     "engine_of",
     "evaluate_outputs",
+    "install",
     "load_plan",
     "missing_variables",
+    "open_modules",
     "open_stack",
     "plan",
     "plan_rollback",
@@ -59,6 +65,7 @@ __all__ = [
     "root_variables",
     "save_plan",
     "session",
+    "stack_directory",
     "validate",
     "with_variables",
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import ModulePath
 from iacengine.config.cache import ParseCache
+from iacengine.config.directory import stack_name
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, ModuleCall
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, warning
 
 if TYPE_CHECKING:
     from iacengine.modules.install import Modules
@@ -23,12 +26,14 @@ class ModuleOptions:
     """How to install modules from elsewhere.
 
     `frozen`: fail rather than change the lock file, and require it to be right about providers. `accepted`: ids of keys
-    to trust from now on. `progress` is told of downloads: name, bytes, of how many.
+    to trust from now on. `progress` is told of downloads: name, bytes, of how many. `checks_providers`: warn when they
+    are not those that are locked.
     """
 
     frozen: bool = False
     accepted: tuple[str, ...] = ()
     progress: Callable[[str, int, int | None], None] | None = None
+    checks_providers: bool = False
 
 
 AS_LOCKED = ModuleOptions()
@@ -56,8 +61,18 @@ def load_with_modules(
         for modules in opened:
             modules.close()
     if options.frozen:
-        require_locked_providers(configuration)
+        require_locked_providers(path, configuration)
+    elif opened and opened[0].is_installed:
+        lock_providers(path, configuration)
+    elif options.checks_providers and _has_lock(path, directory):
+        findings.extend(provider_warnings(path, configuration))
     return configuration
+
+
+def _has_lock(path: str, directory: str) -> bool:
+    """Whether there is a lock file; `iacengine.modules.lockfile`, which names it, is for stacks that have one."""
+    name = stack_name(path) or "iac"
+    return os.path.exists(os.path.join(directory, f"{name}.lock.yaml"))  # noqa: PTH110, PTH118 - text
 
 
 def _loaded(
@@ -89,28 +104,70 @@ def open_modules(path: str, directory: str, options: ModuleOptions = AS_LOCKED) 
     return Modules(path, directory, InstallOptions(options.frozen, options.accepted, options.progress or nobody))
 
 
-def require_locked_providers(configuration: Configuration) -> None:
+def require_locked_providers(path: str, configuration: Configuration) -> None:
     """Raise DiagnosticsError unless the installed providers are those of the lock file."""
-    from iacengine.modules.lockfile import read_lock, require_same, sorted_lock  # lazy, as above
+    from iacengine.modules.lockfile import require_same  # lazy, as above
+
+    lock, installed = _with_installed_providers(path, configuration)
+    require_same(lock, installed)
+
+
+def lock_providers(path: str, configuration: Configuration) -> None:
+    """Write the installed providers into the lock file, which was just made for the modules."""
+    from iacengine.modules.lockfile import write_lock  # lazy, as above
+
+    with contextlib.suppress(DiagnosticsError):  # whoever needs a provider that is not installed is told then
+        write_lock(_with_installed_providers(path, configuration)[1])
+
+
+def provider_warnings(path: str, configuration: Configuration) -> list[Diagnostic]:
+    """A warning for each provider that is locked, and installed otherwise."""
+    try:
+        lock, installed = _with_installed_providers(path, configuration)
+    except DiagnosticsError:
+        return []  # a provider that is not installed: told by whoever needs it
+    found = {one.source: one for one in installed.providers}
+    return [
+        warning(
+            "A provider is not the one that is locked",
+            f"{lock.path} has {was.source} {was.version}; installed is {is_.version}"
+            + (", with other files." if is_.version == was.version else "."),
+            remedy="Install what is locked, or take what is installed into the lock file: `iac init`.",
+        )
+        for was in lock.providers
+        if (is_ := found.get(was.source)) is not None and is_ != was
+    ]
+
+
+def _with_installed_providers(path: str, configuration: Configuration) -> tuple[Lock, Lock]:
+    """The lock file as it is, and as it were with the providers that are installed."""
+    from iacengine.modules.lockfile import read_lock, sorted_lock  # lazy, as above
     from iacengine.modules.provider_lock import locked_providers, provider_plugins
 
-    lock = read_lock(configuration.directory)
-    installed = locked_providers(provider_plugins(configuration))
-    require_same(lock, sorted_lock(lock.modules, installed, lock.path))
+    lock = read_lock(path)
+    return lock, sorted_lock(lock.modules, locked_providers(provider_plugins(configuration)), lock.path)
 
 
-def install(
-    path: str, directory: str, options: ModuleOptions, upgrade: Sequence[str] | None = None
-) -> tuple[Configuration, Lock, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class InstalledStack:
+    """A stack with all it needs. `changes` of the lock file are texts, `providers` are versions by address."""
+
+    configuration: Configuration
+    lock: Lock
+    changes: tuple[str, ...]
+    providers: Mapping[str, str]
+
+
+def install(path: str, directory: str, options: ModuleOptions, upgrade: Sequence[str] | None = None) -> InstalledStack:
     """Install everything that a stack needs and write the lock file, with the providers that are installed.
 
-    `upgrade` names the modules that may have newer versions than the locked ones; an empty list means all. Returns the
-    configuration, the lock, and a text for each change of it. Raises DiagnosticsError.
+    `upgrade` names the modules that may have newer versions than the locked ones; an empty list means all. Raises
+    DiagnosticsError; VerificationError of the one module that is refused first.
     """
     from iacengine.modules.lockfile import describe_changes, read_lock, require_same, sorted_lock, write_lock  # lazy
     from iacengine.modules.provider_lock import locked_providers, provider_plugins
 
-    before = read_lock(directory)
+    before = read_lock(path)
     cache = ParseCache(posixpath.join(directory, ".iac", "cache"))
     modules = open_modules(path, directory, options)
     try:
@@ -119,10 +176,11 @@ def install(
         modules.check(configuration)
     finally:
         modules.close()
-    providers = locked_providers(provider_plugins(configuration))
-    lock = sorted_lock(modules.lock.modules, providers, before.path)
+    plugins = provider_plugins(configuration)
+    lock = sorted_lock(modules.lock.modules, locked_providers(plugins), before.path)
+    changes = tuple(describe_changes(before, lock))
     if options.frozen:
         require_same(before, lock)
-    elif describe_changes(before, lock):
+    elif changes:
         write_lock(lock)
-    return configuration, lock, tuple(describe_changes(before, lock))
+    return InstalledStack(configuration, lock, changes, {name: plugin.version for name, plugin in plugins.items()})

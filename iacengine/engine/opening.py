@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from iacengine.config.cache import ParseCache
+from iacengine.config.directory import stack_name
 from iacengine.config.model import Configuration
 from iacengine.config.source import locate
 from iacengine.engine.model import Engine
@@ -26,10 +26,15 @@ STATE_NAME = "iac.state.json"
 def open_stack(path: str = ".", *, state_path: str | None = None, modules: ModuleOptions = AS_LOCKED) -> Engine:
     """Load a stack (a directory or one file), install what it has from elsewhere, and find its state."""
     findings = Findings()
-    directory = path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120 - text in, text out
+    directory = stack_directory(path)
     cache = ParseCache(os.path.join(directory, ".iac", "cache"))  # noqa: PTH118
     configuration = load_with_modules(path, directory, cache, findings, modules)
     return engine_of(configuration, path, state_path=state_path, warnings=findings.all)
+
+
+def stack_directory(path: str) -> str:
+    """Where a stack is that is a directory, or one file."""
+    return path if os.path.isdir(path) else os.path.dirname(path)  # noqa: PTH112, PTH120 - text in, text out
 
 
 def engine_of(
@@ -102,11 +107,6 @@ def encryption_of(configuration: Configuration) -> EncryptionSettings:
 
 def default_state_path(directory: str, path: str) -> str:
     """`iac.state.json` in the stack's folder; `NAME.state.json` for a stack that is the file `NAME.iac.yaml`."""
-    name = STATE_NAME
-    if os.path.isfile(path):  # noqa: PTH113 - text in, text out
-        base = Path(path).name
-        for suffix in (".iac.yaml", ".iac.yml", ".iac.json", ".tf.json", ".yaml", ".yml", ".json"):
-            if base.endswith(suffix):
-                name = f"{base.removesuffix(suffix)}.state.json"
-                break
+    own = stack_name(path)
+    name = f"{own}.state.json" if own else STATE_NAME
     return os.path.join(directory, name) if directory not in ("", ".") else name  # noqa: PTH118

@@ -6,12 +6,14 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from iacengine.config.loader import load
+from iacengine.config.cache import ParseCache
+from iacengine.config.model import Configuration
 from iacengine.engine.model import VariableSources
-from iacengine.engine.opening import encryption_of
+from iacengine.engine.modules import AS_LOCKED, load_with_modules
+from iacengine.engine.opening import encryption_of, stack_directory
 from iacengine.engine.surroundings import function_context
 from iacengine.engine.variables import variable_options
-from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings
 from iacengine.plan.model import Plan
 from iacengine.state.encryption.settings import EncryptionSettings, encryption_settings
 
@@ -45,8 +47,14 @@ def _plan_keyring(stack_path: str) -> Keyring | None:
     there = os.path.realpath(stack_path)
     if os.path.exists(there) and os.path.commonpath((here, there)) == here:  # noqa: PTH110
         with suppress(DiagnosticsError):  # what is wrong with the stack now does not matter to the plan
-            return _keyring(encryption_of(load(stack_path)))
+            return _keyring(encryption_of(_loaded(stack_path)))
     return _keyring(encryption_settings())
+
+
+def _loaded(stack_path: str) -> Configuration:
+    directory = stack_directory(stack_path)
+    cache = ParseCache(os.path.join(directory, ".iac", "cache"))  # noqa: PTH118 - text in, text out
+    return load_with_modules(stack_path, directory, cache, Findings(), AS_LOCKED)
 
 
 def _keyring(settings: EncryptionSettings) -> Keyring | None:

@@ -34,7 +34,6 @@ from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.lockfile import (
     Lock,
     describe_changes,
-    lock_path,
     read_lock,
     sorted_lock,
     write_lock,
@@ -111,7 +110,7 @@ class Modules:
         self._path, self._directory, self._options = path, directory or ".", options
         self._environment, self._now = environment, now
         self.cache = cache or open_cache(environment)
-        self.lock = read_lock(self._directory)
+        self.lock = read_lock(path)
         self._by_package = _by_package(self.lock)
         self._trust: TrustCheck | None = None
         self._tools_made: _Tools | None = None
@@ -141,6 +140,11 @@ class Modules:
             found = self._locked_directory(call, caller)
         return found
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether something had to be resolved, so that the lock file may have changed."""
+        return self._installed
+
     def took_changes(self) -> bool:
         """Whether something was installed since this was asked last: what was loaded before has to be loaded again."""
         changed, self._is_changed = self._is_changed, False
@@ -161,7 +165,7 @@ class Modules:
         if source.kind is SourceKind.LOCAL:
             return posixpath.join(source.location, source.subdirectory) if source.subdirectory else source.location
         above = self._above(caller)
-        package = self._package(call.source, above.host if above is not None else "")
+        package = self.package(call.source, above.host if above is not None else "")
         locked = self._find(package, parse_constraint(call.version or ""))
         if locked is None:
             return None
@@ -224,6 +228,34 @@ class Modules:
             return path
         return link
 
+    # --- asking about what is locked ----------------------------------------------------------------------------------
+
+    def verify(self, locked: LockedModule) -> tuple[str, ...]:
+        """Verify a locked module, which is got when it is not in the cache; the ids of the keys that count. Raises
+        DiagnosticsError."""
+        package = package_of(parse_source(locked.source))
+        if not self.cache.has(locked.digest):
+            self._get_locked(package, locked)
+        self.cache.verified(locked.digest)
+        if isinstance(package, ModuleAddress):
+            return self._trusted().verify_locked(package, locked, self._envelopes)
+        return ()
+
+    def hosts(self) -> set[str]:
+        """The registries that what is locked came from."""
+        return {package.host for package in self._by_package if isinstance(package, ModuleAddress)}
+
+    def locked_as(self, selected: Selected) -> LockedModule | None:
+        """The entry of the lock file for what was resolved."""
+        for version, locked in self._by_package.get(selected.package, ()):
+            if version == selected.version:
+                return locked
+        return None
+
+    def offers(self, address: ModuleAddress) -> tuple[Offer, ...]:
+        """What the registry of a module has of it now. Raises DiagnosticsError."""
+        return self.tools().client.offers(address)
+
     # --- installing ---------------------------------------------------------------------------------------------------
 
     def install(self, upgrade: Sequence[str] | None = None) -> Installed:
@@ -234,16 +266,14 @@ class Modules:
         """
         before = self.lock
         kept = [one for one in before.modules if not _is_named(one, upgrade)]
-        extra: dict[tuple[str, str, str], Requirement] = {}
+        extra: dict[tuple[PackageCall, str], Requirement] = {}
         resolution: Resolution | None = None
         got: dict[Selected, LockedModule] = {}
         calls = self._calls(descend=False)
         for _ in range(ROUNDS):
-            new = {
-                key: call for call, host in calls.items() if (key := (call.source, call.constraint, host)) not in extra
-            }
-            for key, found in new.items():
-                extra[key] = self._requirement(found, key[2], upgrade)
+            new = [key for key in calls.items() if key not in extra]
+            for call, host in new:
+                extra[call, host] = self._requirement(call, host, upgrade)
             if resolution is not None and not new:
                 break
             resolution, got = self._resolved(tuple(extra.values()), kept, upgrade)
@@ -339,12 +369,12 @@ class Modules:
     def _requirement(self, call: PackageCall, host: str, upgrade: Sequence[str] | None) -> Requirement:
         try:
             return Requirement(
-                self._package(call.source, host, upgrade is not None), parse_constraint(call.constraint), call.place
+                self.package(call.source, host, upgrade is not None), parse_constraint(call.constraint), call.place
             )
         except DiagnosticsError as wrong:
             raise DiagnosticsError(*(one.at(call.place.range) for one in wrong.diagnostics)) from None
 
-    def _package(self, text: str, host: str, may_move: bool = False) -> Package:
+    def package(self, text: str, host: str, may_move: bool = False) -> Package:
         """The package of a source. `host`: the registry that the calling module came from."""
         source = parse_source(text)
         address = source.address
@@ -542,7 +572,7 @@ class _Catalogue:
         found = []
         for one in dependencies:
             if parse_source(one.source).kind is not SourceKind.LOCAL:
-                needed = self.modules._package(one.source, host)
+                needed = self.modules.package(one.source, host)
                 found.append(Requirement(needed, parse_constraint(one.constraint)))
         return found
 
@@ -590,7 +620,3 @@ def _is_named(locked: LockedModule, upgrade: Sequence[str] | None) -> bool:
     if isinstance(address, ModuleAddress):
         names |= {address.name, f"{address.namespace}/{address.name}"}
     return bool(names & set(upgrade))
-
-
-def has_lock(directory: str) -> bool:
-    return os.path.exists(lock_path(directory))  # noqa: PTH110 - text

@@ -38,6 +38,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from iacengine.config.directory import stack_name
 from iacengine.config.model import KeyPath, Origin
 from iacengine.config.source import mistake, parse, source_file
 from iacengine.config.yaml_document import Block, yaml_document
@@ -80,8 +81,11 @@ class Lock:
         return not self.modules and not self.providers
 
 
-def lock_path(directory: str) -> str:
-    return os.path.join(directory, LOCK_NAME) if directory not in ("", ".") else LOCK_NAME  # noqa: PTH118 - text
+def lock_path(stack: str) -> str:
+    """Where the lock of a stack is: `iac.lock.yaml` in its directory, `NAME.lock.yaml` beside the file of its name."""
+    if name := stack_name(stack):
+        return os.path.join(os.path.dirname(stack), f"{name}.lock.yaml")  # noqa: PTH118, PTH120 - text
+    return os.path.join(stack, LOCK_NAME) if stack not in ("", ".") else LOCK_NAME  # noqa: PTH118 - text
 
 
 def sorted_lock(modules: Iterable[LockedModule], providers: Iterable[LockedProvider], path: str) -> Lock:
@@ -92,12 +96,12 @@ def sorted_lock(modules: Iterable[LockedModule], providers: Iterable[LockedProvi
     )
 
 
-def read_lock(directory: str) -> Lock:
-    """The lock of a stack; an empty one when there is none.
+def read_lock(stack: str) -> Lock:
+    """The lock of the stack at a path; an empty one when there is none.
 
     Raises DiagnosticsError with the place of everything that is wrong in it.
     """
-    path = lock_path(directory)
+    path = lock_path(stack)
     try:
         text = read_regular_file(path)
     except OSError as problem:

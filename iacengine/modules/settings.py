@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -64,6 +64,12 @@ def registry_settings(environment: Mapping[str, str] = os.environ) -> RegistrySe
     host = _host(environment.get(DEFAULT_REGISTRY_VARIABLE, "") or file.get("registry", ""), plain)
     bundle = environment.get(CA_VARIABLE, "") or file.get("ca_bundle", "")
     return RegistrySettings(host, mirrors, frozenset(plain), _certificates(bundle) if bundle else None)
+
+
+def named_host(settings: RegistrySettings, text: str) -> RegistrySettings:
+    """The settings with another default registry. Raises DiagnosticsError when the text names none."""
+    plain = set(settings.plain)
+    return replace(settings, default_host=_host(text, plain), plain=frozenset(plain))
 
 
 def token_of(host: str, environment: Mapping[str, str] = os.environ) -> str | None:

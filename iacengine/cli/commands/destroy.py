@@ -10,6 +10,7 @@ from iacengine.cli.group import Command
 from iacengine.cli.options import (
     Request,
     approve_option,
+    frozen_option,
     on_failure_option,
     path_argument,
     refresh_option,
@@ -23,6 +24,7 @@ from iacengine.cli.terminal import Terminal
 @path_argument
 @approve_option
 @refresh_option
+@frozen_option
 @scope_options
 @on_failure_option
 @run_options

@@ -129,10 +129,11 @@ def import_(terminal: Terminal, file: str, name: str | None, expires: str | None
 @command.command("revoke", cls=Command)
 @click.argument("key", metavar="KEY")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for those who read it.")
+@click.option("--registry", metavar="HOST", help="Put it on the list of this registry, which tells all who ask it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
-def revoke(terminal: Terminal, key: str, reason: str, yes: bool, as_json: bool) -> int:
+def revoke(terminal: Terminal, key: str, reason: str, registry: str | None, yes: bool, as_json: bool) -> int:
     """Trust a key no more: it signs nothing from now on, and what it signed counts for nothing here.
 
     Others learn of it from the list of their registry, or from `revoked` in their trust policy.
@@ -151,12 +152,25 @@ def revoke(terminal: Terminal, key: str, reason: str, yes: bool, as_json: bool) 
         terminal.line("\nNot approved: the key is as it was.")
         return exits.ERROR
     revoked = store.revoke(found, _now(), reason)
+    if registry is not None:
+        _tell_registry(registry, revoked)
     if as_json:
         _say_key(terminal, revoked, True, "")
         return exits.DONE
+    if registry is not None:
+        terminal.line(f"{registry} tells it to all who ask for modules.")
     terminal.line(f'The key "{revoked.name}" is revoked. In trust policies it goes under `revoked`:\n')
     terminal.line(f"revoked:\n  - {revoked.id}")
     return exits.DONE
+
+
+def _tell_registry(registry: str, key: StoredKey) -> None:
+    from iacengine.cli.registry_access import registry_access  # lazy: help needs none of it
+    from iacengine.modules import wire
+
+    with registry_access(registry) as access:
+        message = wire.encode(wire.Reason(key.reason))
+        access.client.send(access.host(), "PUT", f"{wire.API}/revocations/{key.id}", message)
 
 
 def _store() -> KeyStore:

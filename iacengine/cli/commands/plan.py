@@ -37,7 +37,7 @@ def _plan(operation: Any) -> int:
     from iacengine.cli.operation import make_plan, open_stack, show_plan
 
     request = operation.request
-    plan = make_plan(operation, open_stack(request))
+    plan = make_plan(operation, open_stack(request, operation.terminal))
     show_plan(operation, plan)
     if request.out is not None:
         engine.save_plan(plan, request.out, request.path)

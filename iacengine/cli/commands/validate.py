@@ -6,24 +6,26 @@ import click
 
 from iacengine.cli import exits
 from iacengine.cli.group import Command
-from iacengine.cli.options import json_option, path_argument
+from iacengine.cli.options import frozen_option, json_option, path_argument
 from iacengine.cli.terminal import Terminal
 
 
 @click.command("validate", cls=Command)
 @path_argument
+@frozen_option
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, path: str, as_json: bool) -> int:
+def command(terminal: Terminal, path: str, frozen: bool, as_json: bool) -> int:
     """Check whether the configuration is valid, without looking at state or real objects."""
     from iacengine import engine  # lazy: help needs none of it
     from iacengine.cli.failures import print_diagnostics
+    from iacengine.cli.installing import module_options
     from iacengine.cli.views.diagnostic_json import validation_json
     from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
 
     found: tuple[Diagnostic, ...] = ()
     try:
-        found = engine.validate(engine.open_stack(path))
+        found = engine.validate(engine.open_stack(path, modules=module_options(terminal, frozen=frozen)))
     except DiagnosticsError as error:
         found = error.diagnostics
     failed = any(diagnostic.is_error for diagnostic in found)
