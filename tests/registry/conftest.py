@@ -245,6 +245,21 @@ def cold_inspection() -> None:
 
 
 @pytest.fixture(scope="session")
+def code_of() -> Callable[[Any], tuple[int, str]]:
+    """code_of(ANSWER): status and code of a refusal, which has to be a whole `Problem`."""
+
+    def told(answer: Any) -> tuple[int, str]:
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        problem = answer.json()
+        assert problem["status"] == answer.status_code
+        assert problem["title"]
+        assert problem["request_id"] == answer.headers["x-request-id"]
+        return answer.status_code, problem["code"]
+
+    return told
+
+
+@pytest.fixture(scope="session")
 def make_package() -> Callable[..., Packed]:
     """make_package(ADDRESS, VERSION, FILES): a package that can be published."""
     return package

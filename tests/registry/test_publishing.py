@@ -16,16 +16,6 @@ from iacengine.registry.blobs import DiskBlobs
 PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
 
 
-def code_of(answer):
-    """Status and code of a refusal, which is a whole `Problem`."""
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    problem = answer.json()
-    assert problem["status"] == answer.status_code
-    assert problem["title"]
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    return answer.status_code, problem["code"]
-
-
 def actions(registry, subject):
     return [row[0] for row in registry.query("SELECT action FROM audit WHERE subject = %s ORDER BY id", subject)]
 
@@ -70,7 +60,7 @@ def test_a_published_version_can_be_read_and_downloaded(registry, make_package, 
 
 
 def test_the_same_bytes_are_accepted_again_and_other_bytes_are_refused(
-    registry, make_package, send_package, version_path
+    code_of, registry, make_package, send_package, version_path
 ):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws")
@@ -87,7 +77,7 @@ def test_the_same_bytes_are_accepted_again_and_other_bytes_are_refused(
     assert actions(registry, f"{space}/net/aws@1.0.0") == ["version.publish"]
 
 
-def test_build_metadata_makes_no_other_version(registry, make_package, send_package, version_path):
+def test_build_metadata_makes_no_other_version(code_of, registry, make_package, send_package, version_path):
     space, client = registry.publisher()
     first = make_package(f"{space}/net/aws", "1.0.0+one", PLAIN)
     assert send_package(client, first).status_code == 201
@@ -100,7 +90,7 @@ def test_build_metadata_makes_no_other_version(registry, make_package, send_pack
 
 
 def test_of_twenty_that_publish_one_version_at_once_exactly_one_wins(
-    registry, make_package, send_package, version_path
+    code_of, registry, make_package, send_package, version_path
 ):
     space, _ = registry.publisher()
     token = registry.token(f"publish:{space}")
@@ -127,7 +117,9 @@ def test_of_twenty_that_publish_one_version_at_once_exactly_one_wins(
     assert registry.query("SELECT * FROM loose_package") == []
 
 
-def test_a_package_is_published_only_under_what_it_says_it_is(registry, make_package, send_package, version_path):
+def test_a_package_is_published_only_under_what_it_says_it_is(
+    code_of, registry, make_package, send_package, version_path
+):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws", files=PLAIN)
     for wrong in (
@@ -139,7 +131,7 @@ def test_a_package_is_published_only_under_what_it_says_it_is(registry, make_pac
     assert packed.package.digest not in registry.blobs()
 
 
-def test_a_module_differs_from_others_in_more_than_case(registry, make_package, send_package):
+def test_a_module_differs_from_others_in_more_than_case(code_of, registry, make_package, send_package):
     space, client = registry.publisher()
     assert send_package(client, make_package(f"{space}/net/aws", files=PLAIN)).status_code == 201
     refused = make_package(f"{space}/Net/aws", files=PLAIN)
@@ -147,7 +139,7 @@ def test_a_module_differs_from_others_in_more_than_case(registry, make_package, 
     assert refused.package.digest not in registry.blobs()
 
 
-def test_a_package_that_is_meant_for_another_registry_is_refused(new_registry, make_package, send_package):
+def test_a_package_that_is_meant_for_another_registry_is_refused(code_of, new_registry, make_package, send_package):
     registry = new_registry(hosts=frozenset({"modules.example.org"}))
     _, client = registry.publisher("acme")
     path = "/api/v1/modules/acme/net/aws/versions/1.0.0"
@@ -199,7 +191,9 @@ def test_envelopes_are_kept_as_they_were_given_and_served(
         {"tree_digest": f"sha256:{1:064x}"},
     ],
 )
-def test_an_envelope_about_something_else_is_refused(registry, make_package, send_package, signing_keys, changed):
+def test_an_envelope_about_something_else_is_refused(
+    code_of, registry, make_package, send_package, signing_keys, changed
+):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws", files=PLAIN)
     assert code_of(send_package(client, packed, packed.envelope(signing_keys[0], **changed))) == (422, "bad_envelope")
@@ -207,7 +201,7 @@ def test_an_envelope_about_something_else_is_refused(registry, make_package, sen
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", b'{"payloadType": "x", "payload": "", "signatures": []}'])
-def test_what_is_no_envelope_is_refused(registry, make_package, send_package, version_path, text):
+def test_what_is_no_envelope_is_refused(code_of, registry, make_package, send_package, version_path, text):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws", files=PLAIN)
     assert send_package(client, packed).status_code == 201
@@ -215,7 +209,7 @@ def test_what_is_no_envelope_is_refused(registry, make_package, send_package, ve
 
 
 def test_a_version_has_no_more_envelopes_than_can_be_read(
-    registry, make_package, send_package, version_path, signing_keys
+    code_of, registry, make_package, send_package, version_path, signing_keys
 ):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws", files=PLAIN)
@@ -230,7 +224,7 @@ def test_a_version_has_no_more_envelopes_than_can_be_read(
 # --- yanked, deprecated, deleted --------------------------------------------------------------------------------------
 
 
-def test_a_yanked_version_says_why_and_is_latest_no_more(registry):
+def test_a_yanked_version_says_why_and_is_latest_no_more(code_of, registry):
     space = registry.namespace()
     for version in ("1.0.0", "1.1.0", "2.0.0-rc.1"):
         registry.put(f"{space}/net/aws", version)
@@ -255,7 +249,7 @@ def test_a_yanked_version_says_why_and_is_latest_no_more(registry):
     assert code_of(client.put(f"{module}/versions/9.0.0/yank", json={})) == (404, "no_such_version")
 
 
-def test_a_deprecated_module_names_its_successor(registry):
+def test_a_deprecated_module_names_its_successor(code_of, registry):
     space = registry.namespace()
     registry.put(f"{space}/old/aws")
     registry.put(f"{space}/new/aws")
@@ -281,7 +275,7 @@ def test_a_deprecated_module_names_its_successor(registry):
 
 
 def test_only_an_administrator_deletes_and_the_number_is_not_free_again(
-    registry, make_package, send_package, version_path
+    code_of, registry, make_package, send_package, version_path
 ):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws")
@@ -326,7 +320,7 @@ class FailingBlobs(DiskBlobs):
 
 
 def test_a_publication_that_fails_leaves_nothing_and_can_be_made_again(
-    new_registry, make_package, send_package, version_path, tmp_path
+    code_of, new_registry, make_package, send_package, version_path, tmp_path
 ):
     blobs = FailingBlobs(tmp_path / "registry0" / "packages")
     registry = new_registry(blobs=blobs)
@@ -341,7 +335,9 @@ def test_a_publication_that_fails_leaves_nothing_and_can_be_made_again(
     assert registry.blobs() == {packed.package.digest}
 
 
-def test_what_a_crash_left_is_removed_and_nothing_else(new_registry, make_package, send_package, monkeypatch, tmp_path):
+def test_what_a_crash_left_is_removed_and_nothing_else(
+    code_of, new_registry, make_package, send_package, monkeypatch, tmp_path
+):
     blobs = FailingBlobs(tmp_path / "registry0" / "packages")
     registry = new_registry(blobs=blobs)
     _, client = registry.publisher("acme")
@@ -362,7 +358,7 @@ def test_what_a_crash_left_is_removed_and_nothing_else(new_registry, make_packag
 
 
 def test_a_package_is_not_removed_under_somebody_who_publishes_it_again(
-    new_registry, make_package, send_package, tmp_path
+    code_of, new_registry, make_package, send_package, tmp_path
 ):
     # A deletes the loose package while B is between keeping and publishing the same bytes.
     registry = new_registry()
@@ -378,7 +374,7 @@ def test_a_package_is_not_removed_under_somebody_who_publishes_it_again(
     assert registry.blobs() == {packed.package.digest}
 
 
-def test_a_statement_of_another_address_is_refused(registry, make_package, send_package, signing_keys):
+def test_a_statement_of_another_address_is_refused(code_of, registry, make_package, send_package, signing_keys):
     space, client = registry.publisher()
     packed = make_package(f"{space}/net/aws", files=PLAIN)
     for address in (
