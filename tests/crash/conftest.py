@@ -179,6 +179,33 @@ def _without_ids(cloud: Mapping[str, Mapping[str, Any]]) -> Counter[str]:
     )
 
 
+def _remembered(state: State) -> list[str]:
+    """All that a plan goes by in a state whose objects are as the cloud has them; ids in them become names."""
+    attributes = {str(each.attributes["id"]): dict(each.attributes) for each in state.objects.values()}
+    memory = [
+        [
+            str(each.address),
+            bool(each.deposed),
+            each.provider,
+            each.schema_version,
+            [str(path) for path in each.sensitive_paths],
+            list(each.dependencies),
+            each.tainted,
+            each.create_before_destroy,
+            each.protected,
+            each.attributes["name"],
+        ]
+        for each in state.objects.values()
+    ]
+    whole = {name: [output.value, output.type, output.sensitive] for name, output in state.outputs.items()}
+    checks = [str(check) for check in state.checks]
+    return [*sorted(map(json.dumps, memory)), *sorted(_without_ids(attributes).elements()), json.dumps([whole, checks])]
+
+
+_SETTLED: set[str] = set()
+"""Stacks with nothing to do, see `Trial.assert_nothing_to_do`."""
+
+
 # --- a stack under trial --------------------------------------------------------------------------------------------
 
 
@@ -194,6 +221,8 @@ class Trial:
     on_failure: str = "rollback"
     encryption: dict[str, Any] | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    _backend: Backend | None = None
 
     @property
     def folder(self) -> Path:
@@ -211,11 +240,15 @@ class Trial:
         if resources:
             data["resource"] = copy.deepcopy(dict(resources))
         self.stack.write(data)
+        self.resources = resources
 
     @property
     def backend(self) -> Backend:
-        values = {"path": str(self.folder / "iac.state.json")} if self.kind == "local" else self.settings
-        return open_backend(BackendSettings(self.kind, dict(values), str(self.folder)))
+        """The backend, as another process has it; open until the stack is removed."""
+        if self._backend is None:
+            values = {"path": str(self.folder / "iac.state.json")} if self.kind == "local" else self.settings
+            self._backend = open_backend(BackendSettings(self.kind, dict(values), str(self.folder)))
+        return self._backend
 
     def command(self, *arguments: str, code: int | None = 0, kill_at: int = 0, **more: object) -> Any:
         """Run a command. `more` are names of instants.py in small letters."""
@@ -230,12 +263,17 @@ class Trial:
     def bury(self) -> None:
         """Break the lock of the dead. A lease would end by itself, later."""
         if self.kind != "local":
-            self.stack.iac("lock", "break", "--stale")
+            holder = self.backend.lock_holder()
+            if holder is not None:
+                self.backend.break_lock(holder.id)
 
     def start_apply(self, parallelism: int = 4) -> Any:
         return self.stack.start("apply", "--auto-approve", "--no-input", "--parallelism", str(parallelism))
 
     def remove(self) -> None:
+        if self._backend is not None:
+            self._backend.close()
+            self._backend = None
         shutil.rmtree(self.folder)
 
     def apply(self, *more: str, code: int | None = 0, parallelism: int = 4, **how: Any) -> Any:
@@ -250,32 +288,20 @@ class Trial:
         return found
 
     def journal(self) -> tuple[Any, ...]:
-        backend = self.backend
-        try:
-            return tuple(backend.read_journal())
-        finally:
-            backend.close()
+        return tuple(self.backend.read_journal())
 
     def state(self) -> State | None:
-        backend = self.backend
-        try:
-            return backend.read()
-        finally:
-            backend.close()
+        return self.backend.read()
 
     def assert_settled(self) -> State | None:
         """Nothing is in flight; the cloud holds exactly what the state says; every invariant holds."""
-        backend = self.backend
-        try:
-            state, entries = backend.read(), backend.read_journal()
-            assert journal_violations(state, entries) == ()
-            # A journal whose state was written, and which was not cleared, says nothing any more.
-            if entries:
-                assert state is not None
-                assert all(entry.serial < state.serial for entry in entries if isinstance(entry, Opened))
-            serials = [version.serial for version in backend.versions()]
-        finally:
-            backend.close()
+        state, entries = self.backend.read(), self.backend.read_journal()
+        assert journal_violations(state, entries) == ()
+        # A journal whose state was written, and which was not cleared, says nothing any more.
+        if entries:
+            assert state is not None
+            assert all(entry.serial < state.serial for entry in entries if isinstance(entry, Opened))
+        serials = [version.serial for version in self.backend.versions()]
         assert serials == sorted(set(serials))
         assert not serials or serials == list(range(serials[0], serials[-1] + 1))
         cloud = self.cloud()
@@ -291,6 +317,14 @@ class Trial:
         for stored in state.objects.values():
             assert json.loads(json.dumps(dict(stored.attributes))) == cloud[stored.attributes["id"]], stored.address
         return state
+
+    def assert_nothing_to_do(self) -> None:
+        """A plan has no changes. What was planned before, but for ids, is not planned again."""
+        state = self.assert_settled()
+        seen = json.dumps([self.kind, self.resources, None if state is None else _remembered(state)], sort_keys=True)
+        if seen not in _SETTLED:
+            self.command("plan", "--detailed-exitcode")
+            _SETTLED.add(seen)
 
     def assert_as_before(self, before: Mapping[str, Any], meanwhile: Mapping[str, Any]) -> None:
         """The cloud is what it was `before`; what was still there `meanwhile`, before it was put right, has its id."""
@@ -360,7 +394,6 @@ def new_trial(
             lock = backend.lock(lock_claim("the test"), 0)
             backend.write(start.state, None, lock)
             lock.release()
-            backend.close()
         return trial
 
     return make

@@ -20,8 +20,17 @@ def _become_armed(folder: str, environment: dict[str, str], out: str, err: str) 
     instants.arm(environment)
 
 
+def _warm_s3() -> None:
+    """Have botocore read its models, which children then share."""
+    from iacengine.state.backends.s3_client import make_client
+    from iacengine.state.backends.s3_settings import S3Settings
+
+    make_client(S3Settings("b", "k", "eu-west-1", access_key="AKIAEXAMPLE", secret_key="not-told"), "nowhere").close()
+
+
 if __name__ == "__main__":
     for name in (
+        "_strptime",
         "iacengine.apply.settlement",
         "iacengine.cli.commands.lock",
         "iacengine.cli.commands.recover",
@@ -36,8 +45,27 @@ if __name__ == "__main__":
         "psycopg",
         "sqlalchemy.dialects.postgresql.psycopg",
         "cryptography.hazmat.primitives.ciphers.aead",
+        "anyio.to_thread",
+        "encodings.idna",
+        "h11",
+        "httpcore2",
+        "truststore",
+        "iacengine.apply.provisioning.course",
+        "iacengine.config.json_source",
+        "iacengine.lang.compile",
+        "iacengine.lang.functions.numeric",
+        "iacengine.lang.functions.setoperations",
+        "iacengine.lang.functions.string",
+        "iacengine.lang.functions.typeconv",
+        "iacengine.lang.loops",
+        "iacengine.lang.parser",
+        "iacengine.lang.template",
+        "iacengine.plan.digest",
+        "iacengine.provider.patience",
     ):
         with contextlib.suppress(ImportError):  # an extra that is not installed
             importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        _warm_s3()
     warm_process.become = _become_armed
     warm_process.main()

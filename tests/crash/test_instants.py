@@ -31,8 +31,7 @@ def crash(trial, start, *, kill_at, parallelism):
 def completed(trial):
     """The next apply takes up what is left, and finishes it."""
     trial.apply()
-    trial.assert_settled()
-    trial.command("plan", "--detailed-exitcode")
+    trial.assert_nothing_to_do()
 
 
 def undone(trial, start):
@@ -47,7 +46,7 @@ def undone(trial, start):
         return
     trial.assert_as_before(start.cloud, meanwhile)
     trial.write(start.change.before)
-    trial.command("plan", "--detailed-exitcode")
+    trial.assert_nothing_to_do()
 
 
 def try_instant(new_trial, start, kind, on_failure, kill_at, *, parallelism=1):

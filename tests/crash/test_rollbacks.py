@@ -29,7 +29,7 @@ def try_every_failure(new_trial, start, operation, when):
         done = failing_run(trial, start, fault(operation, nth, error="no", when=when))
         trial.assert_settled()
         if done.code == 0 and "Deleted all the same" in done.err:  # that is no failure
-            trial.command("plan", "--detailed-exitcode")
+            trial.assert_nothing_to_do()
             undone += 1
         elif done.code == 0:
             return undone
@@ -38,13 +38,12 @@ def try_every_failure(new_trial, start, operation, when):
             trial.assert_as_before(start.cloud, {})
             trial.faults = []
             trial.write(start.change.before)
-            trial.command("plan", "--detailed-exitcode")
+            trial.assert_nothing_to_do()
         else:  # the commit phase: what is left to delete is deleted by the next run
             assert done.code == 1, done
             assert operation == "delete"
             trial.apply()
-            trial.assert_settled()
-            trial.command("plan", "--detailed-exitcode")
+            trial.assert_nothing_to_do()
         trial.remove()
     raise AssertionError("it failed without end")
 
@@ -107,7 +106,7 @@ def test_a_rollback_that_failed_ends_where_all_is_kept(stuck):
 def test_an_apply_takes_over_from_a_rollback_that_failed(stuck):
     stuck.apply()
     stuck.assert_settled()
-    stuck.command("plan", "--detailed-exitcode")
+    stuck.assert_nothing_to_do()
     assert len(stuck.cloud()) == 9
 
 
@@ -129,7 +128,7 @@ def try_killing_the_rollback(new_trial, start, kind, *faults, stride=1, first=1)
             raise
         trial.faults = []
         trial.write(start.change.before)
-        trial.command("plan", "--detailed-exitcode")
+        trial.assert_nothing_to_do()
         trial.remove()
     raise AssertionError("it was killed without end")
 
@@ -165,7 +164,7 @@ def try_killing_the_recovery(new_trial, start, kind, first_kill, *, stride=1):
         trial.assert_settled()
         trial.assert_as_before(start.cloud, {})
         trial.write(start.change.before)
-        trial.command("plan", "--detailed-exitcode")
+        trial.assert_nothing_to_do()
         trial.remove()
     raise AssertionError("it was killed without end")
 
