@@ -270,10 +270,13 @@ class Trial:
     def start_apply(self, parallelism: int = 4) -> Any:
         return self.stack.start("apply", "--auto-approve", "--no-input", "--parallelism", str(parallelism))
 
-    def remove(self) -> None:
+    def close(self) -> None:
         if self._backend is not None:
             self._backend.close()
             self._backend = None
+
+    def remove(self) -> None:
+        self.close()
         shutil.rmtree(self.folder)
 
     def apply(self, *more: str, code: int | None = 0, parallelism: int = 4, **how: Any) -> Any:
@@ -382,6 +385,7 @@ def new_trial(
     crash_process: Any, stack_in: Any, places: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """new_trial(BEGINNING, KIND, **more): a stack at a beginning, with its state on a new place of that kind."""
+    made: list[Trial] = []
 
     def make(start: Beginning, kind: str = "local", *, values: Mapping[str, Any] = {}, **more: Any) -> Trial:
         folder = tmp_path_factory.mktemp("trial")
@@ -394,6 +398,9 @@ def new_trial(
             lock = backend.lock(lock_claim("the test"), 0)
             backend.write(start.state, None, lock)
             lock.release()
+        made.append(trial)
         return trial
 
-    return make
+    yield make
+    for trial in made:
+        trial.close()
