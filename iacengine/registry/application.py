@@ -16,12 +16,13 @@ from starlette.exceptions import HTTPException
 from iacengine.foundation.database import DatabaseError
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.foundation.version import VERSION
-from iacengine.modules.wire import API, PROBLEM_TYPE, Problem
+from iacengine.modules.wire import API, Problem
 from iacengine.registry.answers import Listener
-from iacengine.registry.gate import Gate, as_refusal, problem_body
+from iacengine.registry.gate import Gate, as_refusal, problem_answer
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.routes import accounts, health, modules, packages, standing, terraform
 from iacengine.registry.service import Service
+from iacengine.registry.web import routes as pages
 
 _WRITTEN_DOWN = 5.0  # seconds between writes of what is counted
 _TIDIED = 600.0  # seconds between looks for packages that a crash left behind
@@ -59,7 +60,7 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (modules, packages, standing, accounts, terraform, health):
+    for part in (modules, packages, standing, accounts, terraform, health, pages):
         app.include_router(part.router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DiagnosticsError, _refused)
@@ -97,8 +98,8 @@ async def _refused(request: Request, problem: Exception) -> Response:
     refusal = _refusal(problem)
     if isinstance(problem, DiagnosticsError):
         log.error("unavailable", id=request.scope["state"]["request_id"], problem=str(problem))
-    body = problem_body(refusal, request.scope["state"]["request_id"])
-    return Response(body, refusal.status, refusal.headers, PROBLEM_TYPE)
+    body, headers = problem_answer(refusal, request.scope)
+    return Response(body, refusal.status, headers)
 
 
 def _refusal(problem: Exception) -> Refusal:

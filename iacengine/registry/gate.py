@@ -23,6 +23,7 @@ from iacengine.registry.auth import secret_in
 from iacengine.registry.limits import counted_as
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.service import Service
+from iacengine.registry.web.problem_page import problem_page, wants_page
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -244,11 +245,10 @@ class _Passage:
     async def _answer(self, refusal: Refusal) -> None:
         if self._status:
             return  # too late: the connection is cut by the server, since the answer is not whole
-        body = problem_body(refusal, self.request_id)
+        body, named = problem_answer(refusal, self._scope)
         headers = [
-            (b"content-type", PROBLEM_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
-            *((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in refusal.headers.items()),
+            *((name.lower().encode(), value.encode("latin-1", "replace")) for name, value in named.items()),
         ]
         await self._send_some({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send_some({"type": "http.response.body", "body": body})
@@ -266,9 +266,13 @@ def as_refusal(problem: Exception) -> Refusal | None:
     return None
 
 
-def problem_body(refusal: Refusal, request_id: str) -> bytes:
-    """The refusal as a `Problem`."""
-    return encode(Problem(refusal.title, refusal.status, refusal.code, refusal.detail, refusal.remedy, request_id))
+def problem_answer(refusal: Refusal, scope: Scope) -> tuple[bytes, dict[str, str]]:
+    """The refusal as a `Problem`, or a page for whoever looks at pages; and its headers."""
+    request_id = scope["state"]["request_id"]
+    if wants_page(scope):
+        return problem_page(refusal, request_id)
+    told = Problem(refusal.title, refusal.status, refusal.code, refusal.detail, refusal.remedy, request_id)
+    return encode(told), {"Content-Type": PROBLEM_TYPE, **refusal.headers}
 
 
 def answer_key(scope: Scope) -> tuple[str, bytes]:

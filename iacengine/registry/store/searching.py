@@ -19,7 +19,7 @@ from iacengine.registry.store.times import rfc3339
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 8
 _LIKENESS = 0.3  # pg_trgm's own threshold: shared trigrams, of all those of both words
-_MOST_RANKED = 3000  # of what many modules have, it matters little which come first
+_MOST_RANKED = 3000  # modules; what more than that have says little of any, and ranking them takes long
 
 _SIMILAR = text(
     "SELECT word, count(*)::float / (:size + size - count(*)) AS likeness FROM word_trigram "
@@ -51,15 +51,19 @@ def search(connection: Connection, wanted: Search) -> SearchAnswer:
         return answer
     alternatives: list[list[str]] = []
     replaced: list[str] = []
+    meant: list[str] = []
     for word in words:
         similar = _similar(connection, word) if len(word) >= 3 else []
         if similar and similar != [word]:
             replaced.append(word)
+            meant.append(next(one for one in similar if one != word))
         alternatives.append([word, *similar])
     if not replaced:
         return answer
     second = _found(connection, wanted, alternatives)
-    return SearchAnswer(second.hits, second.total, second.offset, second.limit, tuple(replaced if second.total else ()))
+    if not second.total:
+        return second
+    return SearchAnswer(second.hits, second.total, second.offset, second.limit, tuple(replaced), tuple(meant))
 
 
 def _similar(connection: Connection, word: str) -> list[str]:
@@ -69,7 +73,7 @@ def _similar(connection: Connection, word: str) -> list[str]:
 
 
 def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> SearchAnswer:
-    given: dict[str, Any] = {"limit": wanted.limit, "offset": wanted.offset, "most": _MOST_RANKED}
+    given: dict[str, Any] = {"limit": wanted.limit, "offset": wanted.offset}
     conditions = ["m.latest_id IS NOT NULL"]
     for name, value in (("namespace", wanted.namespace), ("system", wanted.system)):
         if value:
@@ -91,11 +95,13 @@ def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> Se
     total = connection.execute(text(f"SELECT count(*) FROM module m WHERE {where}"), given).scalar_one()  # noqa: S608
     if total <= wanted.offset:
         return SearchAnswer((), total, wanted.offset, wanted.limit)
+    if total > _MOST_RANKED:
+        rank = "0"
     rows = connection.execute(
         text(
             "SELECT r.label, r.description, r.tags, r.deprecated, r.downloads, v.version, v.published, v.signers FROM ("  # noqa: S608 - only names of ours are put in
             f"SELECT m.id, m.label, m.description, m.tags, m.deprecated, m.latest_id, d.downloads, {rank} AS rank "
-            f"FROM (SELECT * FROM module m WHERE {where} LIMIT :most) m JOIN module_downloads d ON d.module_id = m.id "
+            f"FROM module m JOIN module_downloads d ON d.module_id = m.id WHERE {where} "
             "ORDER BY (m.deprecated IS NOT NULL), rank DESC, d.downloads DESC, m.label LIMIT :limit OFFSET :offset"
             ") r JOIN version v ON v.id = r.latest_id "
             "ORDER BY (r.deprecated IS NOT NULL), r.rank DESC, r.downloads DESC, r.label"
