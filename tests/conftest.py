@@ -258,6 +258,25 @@ def new_stack(tmp_path: Path, warm_process: WarmProcess) -> Any:
     return make
 
 
+@pytest.fixture
+def new_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """new_disk(KIB): a folder on a new disk of that size."""
+    made: list[Path] = []
+
+    def make(size: int) -> Path:
+        folder = tmp_path / f"disk{len(made)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(folder)]
+        if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("a small disk can only be mounted by root")
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server, for as long as the tests run. Who stops it starts it again."""

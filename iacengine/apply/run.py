@@ -16,7 +16,7 @@ from iacengine.config.model import Condition
 from iacengine.evaluation.conditions import judge
 from iacengine.evaluation.provider_setup import SourceAddress
 from iacengine.evaluation.scope import AnyScope
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings, Severity, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity, error, failure
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
@@ -94,6 +94,15 @@ def _moves(plan: Plan) -> tuple[tuple[ResourceInstance, ResourceInstance], ...]:
 
 class RecoveryNeededError(DiagnosticsError):
     """A run could not write down all that it did; what is left is told."""
+
+
+def _all_in_the_journal() -> Diagnostic:
+    return error(
+        "The state is as it was before this run",
+        "What the run did, and how it ended, is in the journal.",
+        remedy="When the state can be written again, run `iac recover`, or any other command that changes something: "
+        "it makes the state of the journal first.",
+    )
 
 
 class _Run:
@@ -193,7 +202,10 @@ class _Run:
             self.append(ending)
         except DiagnosticsError as found:
             raise self._spooled(found, ending) from found
-        self.backend.write(state, self.plan.base_serial, self.lock)
+        try:
+            self.backend.write(state, self.plan.base_serial, self.lock)
+        except DiagnosticsError as found:
+            raise RecoveryNeededError(*found.diagnostics, _all_in_the_journal()) from found
         self.backend.clear_journal(self.lock)
         return state
 

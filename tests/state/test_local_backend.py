@@ -371,17 +371,9 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 64 KiB. Yields its folder; call `remount` to make it read-only."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = os.getuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("a small disk can only be mounted by root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def small_disk(new_disk):
+    """A disk of 64 KiB."""
+    return new_disk(64)
 
 
 def test_a_full_disk_keeps_state_and_journal_as_they_were(small_disk, new_state, new_object, history):
