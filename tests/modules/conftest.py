@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import ipaddress
+import itertools
 import json
+import os
 import re
 import ssl
 import threading
@@ -16,16 +18,19 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from iacengine.config.cache import ParseCache
+from iacengine.config.model import Configuration
+from iacengine.engine.modules import ModuleOptions, install, load_with_modules
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings
 from iacengine.modules import signing_key, wire
-from iacengine.modules.model import ModuleAddress
+from iacengine.modules.archive import remove_tree
+from iacengine.modules.install import InstallOptions, Modules
+from iacengine.modules.lockfile import Lock, read_lock
 from iacengine.modules.publication import ModuleDescription, PackedModule, pack_module, sign_module
 from iacengine.modules.signing_key import SigningKey
 from iacengine.modules.source import parse_address
+from iacengine.testing.services.certificates import Certificates, make_certificates
 
 NOW = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.UTC)
 
@@ -55,7 +60,7 @@ class Shelf:
 
     folder: Path
     host: str = ""
-    certificate: Path = Path()
+    authority: Path = Path()
     modules: dict[str, dict[str, Shelved]] = field(default_factory=dict)
     revoked: list[wire.Revocation] = field(default_factory=list)
     tamper: Callable[[Reply], None] | None = None
@@ -156,58 +161,29 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(reply.content)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Nobody reads it."""
 
     return Handler
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for this machine, its own authority, and the key of it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
-
-
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for localhost, and its key: PEM files."""
-    return make_certificate(tmp_path_factory.mktemp("tls"))
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
-def new_shelf(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[Callable[[], Shelf]]:
+def new_shelf(tmp_path: Path, certificates: Certificates) -> Iterator[Callable[[], Shelf]]:
     """new_shelf(): one more registry."""
     made: list[Shelf] = []
 
     def make() -> Shelf:
         folder = tmp_path / f"shelf{len(made)}"
         folder.mkdir()
-        shelf = Shelf(folder, certificate=certificate[0])
+        shelf = Shelf(folder, authority=certificates.authority)
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(shelf))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate)
+        context.load_cert_chain(certificates.certificate, certificates.key)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         server.daemon_threads = True
         shelf.server, shelf.host = server, f"localhost:{server.server_port}"
@@ -239,7 +215,7 @@ def user(tmp_path: Path, shelf: Shelf) -> dict[str, str]:
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "IAC_REGISTRY": shelf.host,
-        "IAC_CA_BUNDLE": str(shelf.certificate),
+        "IAC_CA_BUNDLE": str(shelf.authority),
     }
 
 
@@ -249,5 +225,112 @@ def keys() -> list[SigningKey]:
     return [signing_key.generate() for _ in range(3)]
 
 
-def address(text: str) -> ModuleAddress:
-    return parse_address(text)
+class Site:
+    """A stack of a user, loaded as the engine loads it."""
+
+    def __init__(self, folder: Path, user: dict[str, str]) -> None:
+        self.folder, self.user = folder, user
+
+    def write(self, text: str, name: str = "main.iac.yaml") -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def trust(self, text: str) -> None:
+        """The policy beside the stack."""
+        self.write(text, "iac.trust.yaml")
+
+    def load(self, **options: Any) -> Configuration:
+        findings = Findings()
+        with self._as_user():
+            return load_with_modules(str(self.folder), str(self.folder), ParseCache(""), findings, _options(options))
+
+    def install(self, upgrade: list[str] | None = None, **options: Any) -> list[str]:
+        """Install; what has changed in the lock file, but for providers."""
+        with self._as_user():
+            changes = install(str(self.folder), str(self.folder), _options(options), upgrade).changes
+        return [change for change in changes if " provider " not in change]
+
+    @contextlib.contextmanager
+    def modules(self, **options: Any) -> Iterator[Modules]:
+        modules = Modules(str(self.folder), str(self.folder), InstallOptions(**options), environment=self.user)
+        try:
+            yield modules
+        finally:
+            modules.close()
+
+    @contextlib.contextmanager
+    def _as_user(self) -> Iterator[None]:
+        before = dict(os.environ)
+        try:
+            os.environ.clear()
+            os.environ.update(self.user)
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    @property
+    def lock_file(self) -> Path:
+        return self.folder / "iac.lock.yaml"
+
+    @property
+    def lock(self) -> Lock:
+        return read_lock(str(self.folder))
+
+    @property
+    def versions(self) -> list[str]:
+        """What is locked from registries, without their hosts."""
+        return [f"{one.source.split('/', 1)[1]} {one.version}" for one in self.lock.modules if one.version]
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.user["XDG_CACHE_HOME"], "iacengine", "modules")
+
+    @property
+    def trees(self) -> set[str]:
+        """The digests of the trees in the cache, and whatever else lies among them."""
+        folder = self.cache / "sha256"
+        return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+    def forget(self) -> None:
+        """Empty the cache."""
+        remove_tree(str(self.cache))
+
+
+def _options(options: dict[str, Any]) -> ModuleOptions:
+    return ModuleOptions(**options)
+
+
+@pytest.fixture
+def new_site(tmp_path: Path, user: dict[str, str]) -> Callable[[], Site]:
+    """new_site(): one more stack of the user."""
+    numbers = itertools.count()
+
+    def make() -> Site:
+        folder = tmp_path / f"site{next(numbers)}"
+        folder.mkdir()
+        return Site(folder, user)
+
+    return make
+
+
+@pytest.fixture
+def site(new_site: Callable[[], Site]) -> Site:
+    """A stack of the user."""
+    return new_site()
+
+
+@pytest.fixture
+def code_of() -> Callable[..., str]:
+    """code_of(function, …): the code of the error that it raises."""
+
+    def find(function: Callable[..., Any], *arguments: Any, **named: Any) -> str:
+        with pytest.raises(DiagnosticsError) as refused:
+            function(*arguments, **named)
+        codes = [one.code for one in refused.value.diagnostics]
+        assert len(set(codes)) == 1, refused.value
+        assert all(one.remedy for one in refused.value.diagnostics)
+        return codes[0]
+
+    return find
