@@ -224,7 +224,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
         lines.append(dict(event))
         raise structlog.DropEvent
 
-    structlog.configure(processors=[structlog.processors.add_log_level, keep])
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, keep])
     yield lines
     structlog.reset_defaults()
 

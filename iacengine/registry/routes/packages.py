@@ -182,9 +182,8 @@ _DOWNLOAD: dict[int | str, dict[str, Any]] = {
 _DOWNLOAD |= {304: {"description": "It has not changed"}}
 
 
-@router.api_route(
-    f"{_PATH}/package", methods=["GET", "HEAD"], responses=_DOWNLOAD, response_class=Response, operation_id="download"
-)
+@router.head(f"{_PATH}/package", responses=_DOWNLOAD, response_class=Response, operation_id="head_package")
+@router.get(f"{_PATH}/package", responses=_DOWNLOAD, response_class=Response, operation_id="get_package")
 async def download(
     request: Request, module: Module, version: VersionText, ticket: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
