@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from iacengine.addresses import ModulePath, module_path_text
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, ModuleCall
+from iacengine.foundation.atomic import read_regular_file
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings, failure
 from iacengine.modules.cache import ModuleCache, open_cache
 from iacengine.modules.calls import PackageCall, leads_out, place_of
@@ -38,6 +39,7 @@ from iacengine.modules.lockfile import (
     sorted_lock,
     write_lock,
 )
+from iacengine.modules.manifest import MANIFEST_NAME, decode_manifest
 from iacengine.modules.model import DEFAULT_REGISTRY_VARIABLE, Dependency, LockedModule, ModuleAddress, SourceKind
 from iacengine.modules.progress import Progress, nobody
 from iacengine.modules.requirement import FixedPackage, Package, Requirement, Selected, VersionInfo, package_of
@@ -202,11 +204,8 @@ class Modules:
         """The folder of a locked tree, verified, as the stack knows it."""
         known = self._roots.get(locked)
         if known is None:
-            if not self.cache.has(locked.digest):
-                self._get_locked(package, locked)
-            path = self.cache.verified(locked.digest)
-            if isinstance(package, ModuleAddress):
-                self._trusted().verify_locked(package, locked, self._envelopes)
+            self._verified(package, locked)
+            path = self.cache.path(locked.digest)
             known = self._roots[locked] = self._linked(path, package, locked)
         return known
 
@@ -233,13 +232,16 @@ class Modules:
     def verify(self, locked: LockedModule) -> tuple[str, ...]:
         """Verify a locked module, which is got when it is not in the cache; the ids of the keys that count. Raises
         DiagnosticsError."""
-        package = package_of(parse_source(locked.source))
+        return self._verified(package_of(parse_source(locked.source)), locked)
+
+    def _verified(self, package: Package, locked: LockedModule) -> tuple[str, ...]:
         if not self.cache.has(locked.digest):
             self._get_locked(package, locked)
-        self.cache.verified(locked.digest)
-        if isinstance(package, ModuleAddress):
-            return self._trusted().verify_locked(package, locked, self._envelopes)
-        return ()
+        path = self.cache.verified(locked.digest)
+        if not isinstance(package, ModuleAddress):
+            return ()
+        _require_manifest(path, package, locked)
+        return self._trusted().verify_locked(package, locked, self._envelopes)
 
     def hosts(self) -> set[str]:
         """The registries that what is locked came from."""
@@ -606,6 +608,30 @@ def _by_package(lock: Lock) -> dict[Package, tuple[tuple[Version | None, LockedM
         package: tuple(sorted(entries, key=lambda entry: entry[0] or Version(0, 0, 0), reverse=True))
         for package, entries in found.items()
     }
+
+
+def _require_manifest(path: str, address: ModuleAddress, locked: LockedModule) -> None:
+    """Raise InstallError unless the verified files say that they are what the lock file says. Those from a registry of
+    Terraform's protocol say nothing."""
+    data = read_regular_file(f"{path}/{MANIFEST_NAME}")
+    if data is None:
+        return
+    manifest = decode_manifest(data)
+    named = manifest.address
+    is_same = (named.namespace, named.name, named.system, manifest.version) == (
+        address.namespace,
+        address.name,
+        address.system,
+        locked.version,
+    )
+    if not is_same or set(manifest.dependencies) != set(locked.dependencies):
+        what = "what it calls" if is_same else f"{named} {manifest.version}"
+        raise InstallError(
+            InstallFault.LOCKED_DIFFERS,
+            "A module is not what the lock file says",
+            f"The files that are locked for {address} {locked.version} say otherwise: {what}.",
+            remedy="The lock file was changed: take it from version control, or remove it and run `iac init`.",
+        )
 
 
 def _is_named(locked: LockedModule, upgrade: Sequence[str] | None) -> bool:

@@ -439,6 +439,8 @@ def _fault(
     remedy: str | None = None,
     keys: tuple[PublicKey, ...] = (),
 ) -> VerificationError:
+    if remedy is None:
+        remedy = "Ask its publisher to sign it again. If others can use it, whoever serves it here has changed it."
     return VerificationError(fault, _SUMMARIES[fault].format(subject), f"{detail}.", remedy=remedy, keys=keys)
 
 

@@ -148,6 +148,7 @@ def _json(status: int, message: Any, type_: str = "application/json") -> tuple[i
 def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             shelf.asked.append(self.path)
