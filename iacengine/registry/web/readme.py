@@ -7,6 +7,7 @@ have no target here, since the registry shows no files of a package.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def render_readme(text: str) -> Readme:
 def _number_headings(tokens: Sequence[Token]) -> list[Heading]:
     """Give every heading an anchor, and move it below the headings of the page."""
     found: list[Heading] = []
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     for index, token in enumerate(tokens):
         if token.type not in ("heading_open", "heading_close"):
             continue
@@ -80,8 +81,9 @@ def _number_headings(tokens: Sequence[Token]) -> list[Heading]:
             continue
         text = _plain(tokens[index + 1].children or ())
         slug = re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
-        taken[slug] = taken.get(slug, -1) + 1
-        anchor = f"readme-{slug}" + (f"-{taken[slug]}" if taken[slug] else "")
+        numbered = (slug if not number else f"{slug}-{number}" for number in itertools.count())
+        anchor = f"readme-{next(one for one in numbered if one not in taken)}"
+        taken.add(anchor.removeprefix("readme-"))
         token.attrs = {"id": anchor}
         found.append(Heading(level, text, anchor))
     return found

@@ -164,7 +164,7 @@ async def _module_page(request: Request, module: ModuleAddress, version: str) ->
 
     # Without a name of the registry's own, the page has that by which it was asked for.
     key = answer_key(request.scope) if service.settings.hosts else (host, *answer_key(request.scope))
-    return await _page(request, make, key, heavy=True)
+    return await _page(request, make, key)
 
 
 def _filled(shown: ModulePage, module: ModuleAddress, host: str) -> bytes:
@@ -200,9 +200,7 @@ def _host(request: Request, service: Service) -> str:
 # --- answering -------------------------------------------------------------------------------------------------------
 
 
-async def _page(
-    request: Request, make: Callable[[], bytes], key: Hashable | None = None, *, heavy: bool = False
-) -> Response:
+async def _page(request: Request, make: Callable[[], bytes], key: Hashable | None = None) -> Response:
     """The page, from memory if it is there; otherwise made in a thread, and kept until something changes."""
     service = service_of(request)
     if key is None:
@@ -210,7 +208,7 @@ async def _page(
     kept = service.answers.find(key)
     if kept is None:
         ticket = service.answers.begin()
-        kept = _kept_page(await (service.run_heavy if heavy else service.run)(make), route_of(request))
+        kept = _kept_page(await service.run(make), route_of(request))
         service.answers.keep(key, kept, ticket)
     return given(request, kept)
 

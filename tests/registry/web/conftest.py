@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+
+from iacengine.modules.wire import Contents, VersionDetail, VersionEntry
 
 NETWORK_README = """\
 # Network
@@ -20,6 +22,7 @@ A network with *subnets*; see [the guide](https://docs.example.org/network) and 
 """
 
 _VOID = frozenset(("area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"))
+_BLOCKS = frozenset(("p", "li", "div", "dt", "dd", "h1", "h2", "h3", "h4", "summary", "button", "span"))
 
 
 def network_files(more_inputs: str = "", more_outputs: str = "") -> dict[str, str]:
@@ -59,11 +62,8 @@ class Element:
         return " ".join(self.text.split())
 
 
-@dataclass
 class Document(HTMLParser):
     """A page taken apart. Tags that are not closed in order are an error."""
-
-    elements: list[Element] = field(default_factory=list)
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -90,6 +90,8 @@ class Document(HTMLParser):
         assert self._open, tag
         element = self._open.pop()
         assert element.tag == tag, f"<{element.tag}> is closed by </{tag}>"
+        if tag in _BLOCKS:
+            self.handle_data(" ")
 
     def handle_data(self, data: str) -> None:
         for element in self._open:
@@ -110,6 +112,10 @@ class Document(HTMLParser):
         found = self.all(tag, **attributes)
         assert len(found) == 1, (tag, attributes, len(found))
         return found[0]
+
+    @property
+    def title(self) -> str:
+        return self.all("title")[0].text  # pictures have some too
 
     @property
     def links(self) -> list[str]:
@@ -159,13 +165,27 @@ class Site:
         return check(Document(answer.text))
 
 
+@pytest.fixture(scope="session")
+def detail() -> Callable[..., VersionDetail]:
+    """detail(ADDRESS, VERSION, PART=…): a version with these contents."""
+
+    def make(address: str = "acme/net/aws", version: str = "1.0.0", /, **contents: Any) -> VersionDetail:
+        dependencies = tuple(contents.pop("dependencies", ()))
+        entry = VersionEntry(version, "2026-11-30T12:00:00Z", "sha256:0", "sha256:0", 1, dependencies=dependencies)
+        return VersionDetail(
+            address, entry, "", "ann", Contents(**{name: tuple(value) for name, value in contents.items()})
+        )
+
+    return make
+
+
 @pytest.fixture
 def site_of() -> Callable[..., Site]:
     """site_of(REGISTRY): its pages."""
     return lambda registry, **headers: Site(registry, registry.client(**headers))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(
     run_registry: Callable[..., Any],
     make_package: Callable[..., Any],
