@@ -9,17 +9,23 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_WITHIN: Final = 10.0
 """Seconds from opening a connection, or from the first byte of a request, to the end of its headers."""
+LARGEST_HEAD: Final = 64 << 10
+"""Bytes of the headers of a request, and of what frames the pieces of its body, besides as many as that body has."""
 LINGER: Final = 10.0
 """Seconds that the rest of a request is still taken, and thrown away, after it was answered: whoever is cut off while
 sending may never see the answer."""
 
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's, which has a limit for idle connections between requests, but none for a request whose headers never
-    end, nor for one that goes on after its answer."""
+    end, in time or in size, nor for one that goes on after its answer."""
 
     _waiting: asyncio.TimerHandle | None = None
     _unfinished = False
+    _head = _body = 0  # bytes of this request
+    _began = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -29,8 +35,25 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        before, self._began = self._body, False
+        super().data_received(data)
+        if not self._unfinished or self.transport.is_closing():
+            return
+        # Of what comes in one piece with the beginning, something may belong to the request before.
+        self._head = 0 if self._began else self._head + len(data) - (self._body - before)
+        if self._head > LARGEST_HEAD + self._body:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        super().on_body(body)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head = self._body = 0
+        self._began = True
         self._unfinished = True
         if self._waiting is None:
             self._wait(HEADERS_WITHIN)
