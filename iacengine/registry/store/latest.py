@@ -23,7 +23,8 @@ def choose_latest(connection: Connection, module: int) -> None:
     ).all()
     if not rows:
         connection.execute(
-            text("UPDATE module SET latest_id = NULL, words = '', updated = now() WHERE id = :id"), {"id": module}
+            text("UPDATE module SET latest_id = NULL, heading = '', words = '', updated = now() WHERE id = :id"),
+            {"id": module},
         )
         return
     versions = [(parse_version(row.version), row.id) for row in rows]
@@ -45,10 +46,10 @@ def choose_latest(connection: Connection, module: int) -> None:
         text(
             # Names are matched as they are, prose by the stems of its words.
             "UPDATE module SET latest_id = :latest, updated = now(), description = :description, tags = :tags, "
-            "resource_types = :types, words = "
-            "setweight(to_tsvector('simple', :names), 'A') || setweight(to_tsvector('simple', :labels), 'B') || "
-            "setweight(to_tsvector('english', :description), 'C') || "
-            "setweight(to_tsvector('english', :readme) || to_tsvector('simple', :resources), 'D') WHERE id = :id"
+            "resource_types = :types, heading = h.heading, words = h.heading || "
+            "setweight(to_tsvector('english', :readme) || to_tsvector('simple', :resources), 'D') "
+            "FROM (SELECT setweight(to_tsvector('simple', :names), 'A') || setweight(to_tsvector('simple', :labels), "
+            "'B') || setweight(to_tsvector('english', :description), 'C') AS heading) h WHERE id = :id"
         ),
         {
             "id": module,

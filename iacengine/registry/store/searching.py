@@ -19,13 +19,30 @@ from iacengine.registry.store.times import rfc3339
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 8
 _LIKENESS = 0.3  # pg_trgm's own threshold: shared trigrams, of all those of both words
-_MOST_RANKED = 3000  # modules; what more than that have says little of any, and ranking them takes long
+_MOST_ORDERED = 400  # modules; of those that fit, so many of the best are ordered by downloads as well
 
 _SIMILAR = text(
     "SELECT word, count(*)::float / (:size + size - count(*)) AS likeness FROM word_trigram "
     "WHERE trigram = ANY(:trigrams) GROUP BY word, size "
     "HAVING count(*)::float / (:size + size - count(*)) >= :least ORDER BY likeness DESC, word LIMIT 4"
 )
+
+_PAGE = """
+WITH found AS MATERIALIZED (
+    SELECT m.id, m.latest_id, m.label, m.deprecated IS NOT NULL AS old, {rank} AS rank FROM module m WHERE {where}
+), best AS (
+    SELECT * FROM found ORDER BY old, rank DESC, label LIMIT :best
+), page AS (
+    SELECT b.*, d.downloads FROM best b JOIN module_downloads d ON d.module_id = b.id
+    ORDER BY b.old, b.rank DESC, d.downloads DESC, b.label LIMIT :limit OFFSET :offset
+)
+SELECT p.label, m.description, m.tags, m.deprecated, p.downloads, v.version, v.published, v.signers,
+    (SELECT count(*) FROM found) AS total
+FROM (SELECT 1) one LEFT JOIN page p ON true
+    LEFT JOIN module m ON m.id = p.id LEFT JOIN version v ON v.id = p.latest_id
+ORDER BY p.old, p.rank DESC, p.downloads DESC, p.label
+"""
+"""A page of what fits. It has a row even when the page is empty, for the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +107,16 @@ def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> Se
         query = "(to_tsquery('simple', :words) || plainto_tsquery('english', :stems))"
         conditions.append(f"m.words @@ {query}")
         # Weights of D, C, B, A: what stands in a name counts most. 1: long texts count less.
-        rank = f"ts_rank('{{0.05, 0.2, 0.5, 1.0}}', m.words, {query}, 1)"
-    where = " AND ".join(conditions)
-    total = connection.execute(text(f"SELECT count(*) FROM module m WHERE {where}"), given).scalar_one()  # noqa: S608
-    if total <= wanted.offset:
-        return SearchAnswer((), total, wanted.offset, wanted.limit)
-    if total > _MOST_RANKED:
-        rank = "0"
+        rank = f"ts_rank('{{0.05, 0.2, 0.5, 1.0}}', m.heading, {query}, 1)"
+        # The planner does not know how long it takes to read the words of every module.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    last = wanted.offset + wanted.limit
+    given["best"] = last if last > _MOST_ORDERED else _MOST_ORDERED
     rows = connection.execute(
-        text(
-            "SELECT r.label, r.description, r.tags, r.deprecated, r.downloads, v.version, v.published, v.signers FROM ("  # noqa: S608 - only names of ours are put in
-            f"SELECT m.id, m.label, m.description, m.tags, m.deprecated, m.latest_id, d.downloads, {rank} AS rank "
-            f"FROM module m JOIN module_downloads d ON d.module_id = m.id WHERE {where} "
-            "ORDER BY (m.deprecated IS NOT NULL), rank DESC, d.downloads DESC, m.label LIMIT :limit OFFSET :offset"
-            ") r JOIN version v ON v.id = r.latest_id "
-            "ORDER BY (r.deprecated IS NOT NULL), r.rank DESC, r.downloads DESC, r.label"
-        ),
+        text(_PAGE.format(where=" AND ".join(conditions), rank=rank)),
         given,
-    )
+    ).all()
+    total = rows[0].total
     hits = tuple(
         SearchHit(
             row.label,
@@ -120,5 +129,6 @@ def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> Se
             row.deprecated is not None,
         )
         for row in rows
+        if row.label is not None
     )
     return SearchAnswer(hits, total, wanted.offset, wanted.limit)

@@ -59,6 +59,7 @@ CREATE TABLE module (
     deprecated timestamptz,
     deprecation_reason text NOT NULL DEFAULT '',
     successor text NOT NULL DEFAULT '',
+    heading tsvector NOT NULL DEFAULT '',
     words tsvector NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX module_folded ON module (lower(label));
@@ -68,6 +69,8 @@ CREATE INDEX module_words ON module USING gin (words) WITH (fastupdate = off);
 CREATE INDEX module_tags ON module USING gin (tags) WITH (fastupdate = off);
 CREATE INDEX module_resource_types ON module USING gin (resource_types) WITH (fastupdate = off);
 COMMENT ON TABLE module IS 'latest_id: the newest version that is neither yanked nor deleted; releases go first';
+COMMENT ON COLUMN module.heading IS 'Of name, tags and description: what is found is ranked by it';
+COMMENT ON COLUMN module.words IS 'heading, with the README: so long that it is kept apart, and reading it takes time';
 
 CREATE TABLE module_downloads (
     module_id bigint PRIMARY KEY REFERENCES module,
