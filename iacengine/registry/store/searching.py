@@ -31,7 +31,7 @@ _PAGE = """
 WITH found AS MATERIALIZED (
     SELECT m.id, m.latest_id, m.label, m.deprecated IS NOT NULL AS old, {rank} AS rank FROM module m WHERE {where}
 ), best AS (
-    SELECT * FROM found ORDER BY old, rank DESC, label LIMIT :best
+    SELECT * FROM found ORDER BY old, rank DESC, label LIMIT CAST(:best AS bigint)
 ), page AS (
     SELECT b.*, d.downloads FROM best b JOIN module_downloads d ON d.module_id = b.id
     ORDER BY b.old, b.rank DESC, d.downloads DESC, b.label LIMIT :limit OFFSET :offset
@@ -110,8 +110,8 @@ def _found(connection: Connection, wanted: Search, words: list[list[str]]) -> Se
         rank = f"ts_rank('{{0.05, 0.2, 0.5, 1.0}}', m.heading, {query}, 1)"
         # The planner does not know how long it takes to read the words of every module.
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    last = wanted.offset + wanted.limit
-    given["best"] = last if last > _MOST_ORDERED else _MOST_ORDERED
+    # Without words nothing is better than anything else: the most used of all come first.
+    given["best"] = max(_MOST_ORDERED, wanted.offset + wanted.limit) if words else None
     rows = connection.execute(
         text(_PAGE.format(where=" AND ".join(conditions), rank=rank)),
         given,
