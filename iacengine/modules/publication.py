@@ -26,9 +26,10 @@ from iacengine.foundation.atomic import read_regular_file
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings, failure, near_match
 from iacengine.foundation.disk import disk_failure
 from iacengine.modules.calls import PackageCall, calls_of
-from iacengine.modules.dsse import Signer, encode_envelope, sign
+from iacengine.modules.dsse import encode_envelope, sign
 from iacengine.modules.model import Manifest, ModuleAddress
 from iacengine.modules.package import ModulePackage, pack
+from iacengine.modules.signing_key import SigningKey
 from iacengine.modules.source import parse_address, parse_source
 from iacengine.modules.statement import PAYLOAD_TYPE, Statement, encode_statement
 from iacengine.modules.version import parse_version
@@ -138,11 +139,17 @@ def _leads_elsewhere(call: PackageCall) -> DiagnosticsError:
     )
 
 
-def sign_module(package: ModulePackage, signers: Sequence[Signer], now: datetime) -> bytes:
+def sign_module(package: ModulePackage, signers: Sequence[SigningKey], now: datetime) -> bytes:
     """An envelope over what the package is, with a signature of each signer."""
     manifest = package.manifest
     statement = Statement(
-        manifest.address, manifest.version, package.digest, package.tree_digest, now, manifest.source_revision
+        manifest.address,
+        manifest.version,
+        package.digest,
+        package.tree_digest,
+        now,
+        manifest.source_revision,
+        tuple(signer.public.text for signer in signers),
     )
     return encode_envelope(sign(PAYLOAD_TYPE, encode_statement(statement), signers))
 

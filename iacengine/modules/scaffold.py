@@ -71,8 +71,8 @@ from iacengine import Stack
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def test_the_basic_example_makes_something() -> None:
-    plan = Stack.load(EXAMPLES / "basic").plan()
+def test_the_basic_example_makes_something(tmp_path: Path) -> None:
+    plan = Stack.load(EXAMPLES / "basic", state=tmp_path / "state.json").plan()
     assert plan.counts().add == 1
 '''
 _IGNORED = """\

@@ -7,7 +7,10 @@ so that a package cannot be served under another name or number.
      "subject": [{"name": "acme/network/aws@1.4.0", "digest": {"sha256": PACKAGE}}],
      "predicateType": "https://iacengine.dev/module/v1",
      "predicate": {"address": "acme/network/aws", "version": "1.4.0", "tree_digest": "sha256:…",
-                   "source_revision": "…", "time": "2026-01-31T12:00:00Z"}}
+                   "source_revision": "…", "time": "2026-01-31T12:00:00Z", "keys": ["j8Yw…="]}}
+
+`keys` are the public keys of those that sign, for whoever meets them first. Nobody vouches for them: a trust policy
+either names a key, or says that such a one may be taken.
 """
 
 from __future__ import annotations
@@ -25,13 +28,15 @@ PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://iacengine.dev/module/v1"
 _MOST_BYTES: Final = 64 * 1024
+_MOST_KEYS: Final = 32
 _HEX = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`package_digest` and `tree_digest` are `sha256:…`; `time` is when it was signed, as the signer says."""
+    """`package_digest` and `tree_digest` are `sha256:…`; `time` is when it was signed, as the signer says; `keys` are
+    public keys in base64."""
 
     address: ModuleAddress
     version: str
@@ -39,6 +44,7 @@ class Statement:
     tree_digest: str
     time: datetime
     source_revision: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def encode_statement(statement: Statement) -> bytes:
@@ -60,6 +66,7 @@ def encode_statement(statement: Statement) -> bytes:
                 "tree_digest": statement.tree_digest,
                 "source_revision": statement.source_revision,
                 "time": time_text(statement.time),
+                **({"keys": list(statement.keys)} if statement.keys else {}),
             },
         }
     )
@@ -85,7 +92,7 @@ def decode_statement(payload: bytes) -> Statement:
         found["predicate"],
         "the predicate",
         {"address": str, "version": str, "tree_digest": str, "time": str},
-        {"source_revision": str},
+        {"source_revision": str, "keys": list},
     )
     address, version = plain_address(said["address"]), plain_version(said["version"])
     if subject["name"] != f"{address}@{version}":
@@ -96,7 +103,10 @@ def decode_statement(payload: bytes) -> Statement:
     revision = said.get("source_revision", "")
     if len(revision) > 128:
         raise ValueError("its source revision has more than 128 characters")
-    return Statement(address, version, f"sha256:{package}", tree, parse_time(said["time"]), revision)
+    keys = said.get("keys", [])
+    if len(keys) > _MOST_KEYS or not all(isinstance(key, str) and len(key) <= 64 for key in keys):
+        raise ValueError(f"its keys are no list of at most {_MOST_KEYS} public keys")
+    return Statement(address, version, f"sha256:{package}", tree, parse_time(said["time"]), revision, tuple(keys))
 
 
 def parse_time(text: str) -> datetime:

@@ -2,8 +2,9 @@
 
 For each signature, in this order: is the key known, is the signature its own, is the statement about this very module,
 version, package and tree, is the key neither revoked nor expired, and may it sign in this namespace? Nothing of a
-payload is read before its signature was verified. A module is accepted when as many different signers remain as its
-namespace asks for; else the error says what was wrong with the others, the gravest first.
+payload is read before its signature was verified, but the key itself where one is met first. A module is accepted when
+as many different signers remain as its namespace asks for; else the error says what was wrong with the others, the
+gravest first.
 
 A namespace that a rule is about needs its signatures whatever `unsigned` says: a registry cannot take them away. Time
 in a statement is what the signer says, so that no signature of a revoked or expired key is saved by being old.
@@ -12,6 +13,7 @@ in a statement is what the signer says, so that no signature of a revoked or exp
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +22,7 @@ from typing import Final
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.modules.dsse import Envelope, EnvelopeSignature, decode_envelope
 from iacengine.modules.model import ModuleAddress
-from iacengine.modules.public_key import KEY_ID, PublicKey
+from iacengine.modules.public_key import KEY_ID, PublicKey, parse_public_key
 from iacengine.modules.statement import PAYLOAD_TYPE, Statement, decode_statement, time_text
 from iacengine.modules.trust import (
     FirstUse,
@@ -242,7 +244,7 @@ def _judged(case: _Case, envelope: Envelope, signature: EnvelopeSignature) -> Ac
             VerificationFault.MALFORMED_ENVELOPE, subject, "A signature names no key as ed25519:… with 32 digits"
         )
     key = case.known.get(key_id)
-    public = key.public if key is not None else case.offered.get(key_id)
+    public = key.public if key is not None else case.offered.get(key_id) or _brought_along(case, envelope, key_id)
     if public is None:
         _check_revoked(case, key_id, key_id)
         raise _untrusted(case, key_id)
@@ -283,6 +285,19 @@ def _judged(case: _Case, envelope: Envelope, signature: EnvelopeSignature) -> Ac
             remedy=f"Name the key under `namespaces` of {case.policy.where}, if it may.",
         )
     return AcceptedSigner(key_id, key_id, statement, _first_use(case, public))
+
+
+def _brought_along(case: _Case, envelope: Envelope, key_id: str) -> PublicKey | None:
+    """The key of an id that what was signed names itself: only for who takes keys at first use. That it fits the id
+    and the signature is all that is known of it."""
+    if case.policy.first_use not in (FirstUse.ASK, FirstUse.ALLOW) or case.rule is not None:
+        return None
+    with suppress(ValueError):
+        for text in decode_statement(envelope.payload).keys:
+            public = parse_public_key(text)
+            if public.id == key_id:
+                return public
+    return None
 
 
 def _judged_bundle(case: _Case, data: bytes, verifier: SigstoreVerifier | None) -> AcceptedSigner:
@@ -357,7 +372,7 @@ def _first_use(case: _Case, key: PublicKey) -> PublicKey:
             VerificationFault.FIRST_USE,
             case.subject,
             f"Its signature by {key.id} is good, but nothing was ever accepted from that key",
-            remedy="Compare the id with what its publisher says, then accept it.",
+            remedy=f"Compare the id with what its publisher says, then accept it: iac init --accept-key {key.id}",
             keys=(key,),
         )
     raise _untrusted(case, key.id)
