@@ -121,7 +121,7 @@ def _ordered(columns: Mapping[str, int], links: Iterable[Link]) -> dict[int, lis
         inner = column - (column > 0) + (column < 0)
 
         def place(name: str, inner: int = inner) -> tuple[float, str]:
-            rows = [row[other] for other in beside[name] if columns[other] == inner]
+            rows = [row[other] for other in beside[name] if other != name and columns[other] == inner]
             return (sum(rows) / len(rows) if rows else 0.0, name)
 
         by_column[column].sort(key=place)
