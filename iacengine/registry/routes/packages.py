@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from iacengine.modules.wire import (
     Published,
 )
 from iacengine.registry.answers import Kept
-from iacengine.registry.gate import answer_key
+from iacengine.registry.gate import answer_key, matches
 from iacengine.registry.publishing import publish_package, sign_version
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.routes.parameters import (
@@ -198,44 +199,83 @@ async def send_package(request: Request, label: str, version: str, ticket: str =
     if not (ticket and not service.settings.open and await service.run(lambda: service.tickets.good(path, ticket))):
         await find_reader(request)
     drawn = service.answers.begin()
-    stored = await service.run(
-        lambda: service.store.read(lambda connection: stored_package(connection, label, version), "look a version up")
+    asked = _Asked(
+        request.method == "HEAD",
+        request.headers.get("if-none-match", ""),
+        request.headers.get("if-range"),
+        request.headers.get("range"),
     )
-    etag = f'"{stored.digest}"'
+    # Whatever waits is done in one go, since each change of threads costs as much as looking a package up.
+    found = await service.run(lambda: _found(service, label, version, asked))
+    stored, start, end = found.stored, found.start, found.end
+    etag = _etag(stored)
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "no-cache", "Content-Type": PACKAGE_TYPE}
     name = f"{label.replace('/', '-')}-{version}.tar.gz"
     headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    start, end = 0, stored.size
-    condition = request.headers.get("if-range")
-    asked = request.headers.get("range") if condition is None or condition == etag else None
-    if request.headers.get("if-none-match") is None and asked is not None:
-        start, end = _part(asked, stored.size)
     partial = (start, end) != (0, stored.size)
     if partial:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size}"
     headers["Content-Length"] = str(end - start)
     raw = tuple((key.lower().encode(), value.encode()) for key, value in headers.items())
-    if request.method == "HEAD" or request.headers.get("if-none-match"):
-        head = given(request, Kept(b"", etag.encode(), raw, route_of(request)))
-        if head.status_code == 304 or request.method == "HEAD":
-            return head
-    pieces = await service.run(lambda: _opened(service, stored, start, end))
+    if found.pieces is None:
+        return given(request, Kept(b"", etag.encode(), raw, route_of(request)))
     if start == 0:  # the rest of one that was cut off is no second download
         service.metrics.downloads.inc()
         service.count_download(stored.module_id, stored.version_id)
-    if end - start <= _KEPT:
-        body = await service.run(lambda: b"".join(pieces))
-        if len(body) != end - start:
-            raise _package_missing()
-        kept = Kept(body, etag.encode(), raw, route_of(request), (stored.module_id, stored.version_id))
+    if isinstance(found.pieces, bytes):
         if not partial:
+            counted = (stored.module_id, stored.version_id)
+            kept = Kept(found.pieces, etag.encode(), raw, route_of(request), counted)
             service.answers.keep(answer_key(request.scope), kept, drawn)
-        response = Response(body, 206 if partial else 200)
+        response = Response(found.pieces, 206 if partial else 200)
         response.raw_headers = list(raw)
         return response
-    streamed = StreamingResponse(_streamed(service, pieces), 206 if partial else 200)
+    streamed = StreamingResponse(_streamed(service, found.pieces), 206 if partial else 200)
     streamed.raw_headers = list(raw)
     return streamed
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What headers ask for."""
+
+    only_head: bool
+    if_none_match: str
+    if_range: str | None
+    range: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A package, and which part of it is to be sent: all of that when it is small, else in pieces; None: nothing."""
+
+    stored: StoredPackage
+    start: int
+    end: int
+    pieces: bytes | Iterator[bytes] | None
+
+
+def _found(service: Service, label: str, version: str, asked: _Asked) -> _Found:
+    """Look a package up and begin to read it. Raises Refusal, DatabaseError, DiagnosticsError."""
+    stored = service.store.read(lambda connection: stored_package(connection, label, version), "look a version up")
+    etag = _etag(stored)
+    start, end = 0, stored.size
+    if asked.range is not None and not asked.if_none_match and asked.if_range in (None, etag):
+        start, end = _part(asked.range, stored.size)
+    condition = asked.if_none_match.encode("latin-1")
+    if asked.only_head or (condition and matches(condition, etag.encode())):
+        return _Found(stored, start, end, None)
+    pieces = _opened(service, stored, start, end)
+    if end - start > _KEPT:
+        return _Found(stored, start, end, pieces)
+    body = b"".join(pieces)
+    if len(body) != end - start:
+        raise _package_missing()
+    return _Found(stored, start, end, body)
+
+
+def _etag(stored: StoredPackage) -> str:
+    return f'"{stored.digest}"'
 
 
 def _opened(service: Service, stored: StoredPackage, start: int, end: int) -> Iterator[bytes]:
