@@ -20,6 +20,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
+from iacengine.plan.difference import leading_back, target_of, with_moves_taken_back
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
 from iacengine.provider.instances import Providers
@@ -193,7 +194,7 @@ class _Run:
             self._judge_unchanged()
             self._judge_checks()
             state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
-            state = replace(state, pending_rollback=self._pending_rollback())
+            state = replace(state, pending_rollback=self._pending_rollback(state))
         outcome = "failed" if self.findings.errors else "complete"
         if self.executor.progress.interrupted:
             outcome = "interrupted"
@@ -216,22 +217,25 @@ class _Run:
         if not (self.findings.errors or self.executor.progress.interrupted):
             return replace(state, outputs=target.outputs, checks=target.checks, pending_rollback=None)
         if state.pending_rollback is None:
-            return replace(state, pending_rollback=self._pending_rollback())
-        paused = bool(self.findings.errors)
-        return replace(state, pending_rollback=replace(state.pending_rollback, paused=paused))
+            return replace(state, pending_rollback=self._pending_rollback(state))
+        pending = replace(state.pending_rollback, paused=bool(self.findings.errors))
+        return replace(state, pending_rollback=leading_back(pending, state, target))
 
-    def _pending_rollback(self) -> PendingRollback | None:
-        """What is still to be undone after this run; `before` it, an earlier run may have left something."""
+    def _pending_rollback(self, state: State) -> PendingRollback | None:
+        """What is still to be undone after this run, which led to a state; `before` it, an earlier run may have left
+        something."""
         plan, progress, before = self.plan, self.executor.progress, self.plan.prior_state.pending_rollback
-        if not (self.findings.errors or progress.interrupted):
-            return None if plan.settles_rollback else before
-        if progress.committed:
+        failed = bool(self.findings.errors or progress.interrupted)
+        if progress.committed if failed else plan.settles_rollback:
             return None
-        if plan.on_failure != "rollback":
-            return before
+        undoes = failed and plan.on_failure == "rollback"
         if before is not None:  # the way back leads to where the earlier run began
-            return replace(before, paused=False)
-        return PendingRollback(self.run, plan.base_serial, plan.state_changes, _moves(plan))
+            before = replace(before, paused=before.paused and not undoes)
+        elif undoes:
+            before = PendingRollback(self.run, plan.base_serial)
+        else:
+            return None
+        return leading_back(before, state, with_moves_taken_back(target_of(plan.prior_state), _moves(plan)))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

@@ -21,7 +21,7 @@ from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
-from iacengine.plan.difference import target_of
+from iacengine.plan.difference import leading_back, target_of, with_moves_taken_back
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
 from iacengine.plan.model import Plan
 from iacengine.plan.restoration import Surroundings, plan_restoration
@@ -81,9 +81,7 @@ def roll_back(ground: Ground) -> Outcome:
     stored = ground.backend.read()
     assert stored is not None, "something is to be undone"
     assert stored.pending_rollback is not None, "something is to be undone"
-    pending = stored.pending_rollback
-    before = State(stored.lineage) if pending.serial is None else ground.backend.read_version(pending.serial)
-    target = target_of(pending, before)
+    pending, target = stored.pending_rollback, target_of(stored)
     with _asking(ground, stored) as around:
         made = plan_restoration(stored, target, around, ground.listener, new_key, skipped=pending.skipped)
         total = sum(step.operation is not None for step in made.steps)
@@ -166,18 +164,23 @@ def _settle(ground: Ground, stored: State | None, replayed: Replay) -> State | N
             state = settle(replayed, around.setup, around.providers, ground.listener)
     assert state is not None, "the replayed state exists"
     base_serial = stored.serial if stored is not None else None
-    state = replace(state, pending_rollback=_to_be_undone(replayed, base_serial, state.pending_rollback))
+    state = replace(state, pending_rollback=_to_be_undone(replayed, stored or State(state.lineage), state))
     return write_recovered(state, base_serial, ground.backend, ground.lock)
 
 
-def _to_be_undone(replayed: Replay, base_serial: int | None, before: PendingRollback | None) -> PendingRollback | None:
-    """What is to be undone after the last run, by what it said in the journal and what was to be undone `before`."""
-    last = replayed.runs[-1]
+def _to_be_undone(replayed: Replay, stored: State, state: State) -> PendingRollback | None:
+    """What is to be undone after the last run, by what it said in the journal and what was to be undone before it.
+
+    `stored` is the state below the journal, `state` what has become of it."""
+    last, before = replayed.runs[-1], stored.pending_rollback
     if last.committed or last.outcome == "complete":
         return None
-    if last.opened.on_failure != "rollback" or before is not None:
-        return before
-    return PendingRollback(last.opened.run, base_serial, last.prepared.changes, last.prepared.moves)
+    if before is not None:  # what planning found out may have been for the way back itself, and is no part of its end
+        return leading_back(before, state, target_of(stored))
+    if last.opened.on_failure != "rollback":
+        return None
+    target = with_moves_taken_back(stored.with_objects(last.prepared.changes), last.prepared.moves)
+    return leading_back(PendingRollback(last.opened.run, stored.serial or None), state, target)
 
 
 def _interrupted() -> Diagnostic:

@@ -53,18 +53,33 @@ def identity(found: ResourceObject) -> Identity:
     return ("key", str(found.address), found.deposed)
 
 
-def target_of(pending: PendingRollback, before: State) -> State:
-    """The state that a rollback leads back to: that before the run, with what planning found out, moves taken back."""
-    target = before.with_objects(pending.changes)
-    back = {moved: source for source, moved in pending.moves}
+def target_of(state: State) -> State:
+    """The state that the pending rollback of a state leads back to; the state itself where it has none."""
+    pending = state.pending_rollback
+    if pending is None:
+        return state
+    target = state.with_objects(pending.changes)
+    return replace(target, outputs=pending.outputs, checks=pending.checks, pending_rollback=None)
+
+
+def leading_back(pending: PendingRollback, state: State, target: State) -> PendingRollback:
+    """The pending rollback, as it stands in `state` so that it leads to `target`."""
+    changes: dict[ObjectKey, ResourceObject | None] = {key: None for key in state.objects if key not in target.objects}
+    changes |= {key: wanted for key, wanted in target.objects.items() if state.objects.get(key) is not wanted}
+    return replace(pending, changes=changes, outputs=target.outputs, checks=target.checks)
+
+
+def with_moves_taken_back(state: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]) -> State:
+    """The state with the objects at the addresses from which they were moved (from, to)."""
+    back = {moved: source for source, moved in moves}
     if not back:
-        return target
+        return state
     objects: dict[ObjectKey, ResourceObject] = {}
-    for found in target.objects.values():
+    for found in state.objects.values():
         source = back.get(found.address)
         put_back = found if source is None else found.moved_to(source)
         objects[put_back.key] = put_back
-    return replace(target, objects=objects)
+    return replace(state, objects=objects)
 
 
 def _managed(objects: Iterable[ResourceObject]) -> list[ResourceObject]:

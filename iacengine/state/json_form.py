@@ -143,7 +143,8 @@ def pending_to_json(pending: PendingRollback) -> Json:
         "run": pending.run,
         "serial": pending.serial,
         "changes": changes_to_json(pending.changes),
-        "moves": moves_to_json(pending.moves),
+        "outputs": {name: output_to_json(pending.outputs[name]) for name in sorted(pending.outputs)},
+        "checks": [check_to_json(check) for check in pending.checks],
         "skipped": list(map(str, pending.skipped)),
         "paused": pending.paused,
     }
@@ -155,7 +156,8 @@ def pending_from_json(data: Json) -> PendingRollback:
         data["run"],
         data["serial"],
         changes_from_json(data["changes"]),
-        moves_from_json(data["moves"]),
+        {name: output_from_json(form) for name, form in data["outputs"].items()},
+        tuple(map(check_from_json, data["checks"])),
         tuple(map(parse_resource_instance, data["skipped"])),
         data["paused"],
     )

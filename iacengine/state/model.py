@@ -78,16 +78,17 @@ class CheckResult:
 class PendingRollback:
     """A run that failed, or was cut off, and is still to be undone.
 
-    The way back leads to the version with `serial` (None: to nothing), with `changes` put in: what planning had found
-    out before the run (moves, refreshed objects). `moves` (from, to) are taken back in the end. `run` is its id,
-    `skipped` the objects that are to stay as they are. `paused`: it was tried and failed, so that it is tried again
-    only when somebody asks for it.
+    `changes` lead from the state that this stands in back to the one before the run, as planning had found it, with
+    `outputs` and `checks` as they were: all that is needed, however few earlier versions are kept. `run` is its id,
+    `serial` that of the state before it (None: there was none), `skipped` the objects that are to stay as they are.
+    `paused`: it was tried and failed, so that it is tried again only when somebody asks for it.
     """
 
     run: str
     serial: int | None
     changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
-    moves: tuple[tuple[ResourceInstance, ResourceInstance], ...] = ()
+    outputs: Mapping[str, OutputState] = field(default_factory=dict)
+    checks: tuple[CheckResult, ...] = ()
     skipped: tuple[ResourceInstance, ...] = ()
     paused: bool = False
 

@@ -57,7 +57,7 @@ def _full_state() -> State:
     )
     gone = parse_resource_instance("aws_vpc.gone")
     pending = PendingRollback(
-        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, ((gone, objects[0].address),), (gone,), True
+        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, outputs, checks, (gone,), True
     )
     return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 

@@ -52,12 +52,13 @@ def secret_state(new_object, new_state):
         private=SECRET.encode(),
     )
     gone = replace(database, deposed="00c0ffee")
+    outputs = {"s": OutputState([SECRET], ["list", "string"], True), "p": OutputState("plain", "string")}
     return new_state(
         database,
         gone,
         new_object("aws_vpc.plain", attributes={"cidr": "10.0.0.0/16"}),
-        outputs={"s": OutputState([SECRET], ["list", "string"], True), "p": OutputState("plain", "string")},
-        pending_rollback=PendingRollback("run", 0, {database.key: database, gone.key: None}),
+        outputs=outputs,
+        pending_rollback=PendingRollback("run", 0, {database.key: database, gone.key: None}, outputs),
     )
 
 

@@ -67,7 +67,8 @@ states = st.builds(
         st.none() | st.integers(0, 2**40),
         st.lists(objects, max_size=2).map(lambda found: {object_.key: object_ for object_ in found})
         | addresses.map(lambda gone: {(gone, ""): None}),
-        st.lists(st.tuples(addresses, addresses), max_size=1).map(tuple),
+        outputs,
+        st.lists(check_results, max_size=1).map(tuple),
         st.lists(addresses, max_size=1).map(tuple),
     ),
 )

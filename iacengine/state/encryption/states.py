@@ -87,6 +87,7 @@ def _changed(state: State, objects: ObjectChange, outputs: OutputChange) -> Stat
         for key, object_ in state.objects.items()
     }
     pending = state.pending_rollback
-    if pending is not None and pending.changes:
-        pending = replace(pending, changes=change_objects(pending.changes, objects))
+    if pending is not None:
+        changes, before = change_objects(pending.changes, objects), change_outputs(pending.outputs, outputs)
+        pending = replace(pending, changes=changes, outputs=before)
     return replace(state, objects=table, outputs=change_outputs(state.outputs, outputs), pending_rollback=pending)
