@@ -118,7 +118,11 @@ class S3Blobs:
         """Raises DiagnosticsError for a senseless address, or when the library is missing."""
         parts = urlsplit(address)
         if parts.scheme != "s3" or not parts.netloc:
-            raise failure("Invalid place for packages", f"{address} is no s3://BUCKET/PREFIX.")
+            raise failure(
+                "Invalid place for packages",
+                f"{address} is no bucket.",
+                remedy="Write s3://BUCKET/PREFIX, or the path of a folder.",
+            )
         try:
             import botocore.session  # lazy: most registries keep packages on disk
             from botocore.config import Config

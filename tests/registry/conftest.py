@@ -417,6 +417,12 @@ def new_registry(run_registry: Callable[..., Any], tmp_path: Path) -> Iterator[C
         end()
 
 
+@pytest.fixture(scope="session")
+def registry_commands(new_warm_process: Callable[[Path], Any]) -> Any:
+    """registry_commands.run(FOLDER, "registry", …, env={…}): commands at the cost of a fork."""
+    return new_warm_process(Path(__file__).with_name("registry_commands.py"))
+
+
 @pytest.fixture
 def registry_process(tmp_path: Path, new_database: Callable[[], str]) -> Iterator[RegistryProcess]:
     """`iac registry serve`, not started yet, on a database of its own."""
