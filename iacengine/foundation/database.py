@@ -33,7 +33,8 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 UNIQUE_VIOLATION = "23505"
 
 FIRST_PATIENCE = 5.0
-"""Seconds to try for, as long as the database never answered: its address may well be wrong."""
+"""Seconds to try for, as long as the database never answered (its address may well be wrong), and again when it has
+stayed away for the whole of the patience (what comes after that is no longer waited for as long)."""
 
 _DEFAULTS: Mapping[str, str] = {
     "connect_timeout": "10",
@@ -154,7 +155,10 @@ class Database:
         if not self._reached:
             patience = min(patience, FIRST_PATIENCE)
 
+        passing = False
+
         def attempt() -> T:
+            nonlocal passing
             try:
                 with self._engine.connect() as connection:
                     self._reached = True
@@ -166,15 +170,22 @@ class Database:
                         connection.exec_driver_sql(self._begin, execution_options={"no_parameters": True})
                         return work(connection)
             except (SQLAlchemyError, psycopg.Error) as problem:
-                raise self._told(problem, doing, again_on) from problem
+                told = self._told(problem, doing, again_on)
+                passing = isinstance(told, Transient)
+                raise told from problem
 
-        return retrying(
-            attempt,
-            replace(backoff, patience=patience),
-            clock=self._clock,
-            sleep=self._sleep,
-            chance=self._chance,
-        )
+        try:
+            return retrying(
+                attempt,
+                replace(backoff, patience=patience),
+                clock=self._clock,
+                sleep=self._sleep,
+                chance=self._chance,
+            )
+        except DatabaseError:
+            if passing and patience >= backoff.patience:
+                self._reached = False
+            raise
 
     def transact_session(
         self, work: Callable[[Session], T], doing: str, *, isolation: Isolation = "READ COMMITTED"

@@ -292,6 +292,9 @@ def test_a_server_that_stays_away_is_told_with_its_place_and_a_remedy(postgres_s
     assert f"127.0.0.1:{postgres_server.port}/postgres" in found.detail
     assert "write the journal" in found.detail
     assert 20 < time[0] <= 30
+    before = time[0]
+    refused(backend.append, [opened(lock)], lock)
+    assert time[0] - before <= database.FIRST_PATIENCE  # it is known to be away
     lock.release()  # which cannot be done: the lease runs out
     postgres_server.start()
     assert backend.lock_holder().id == lock.info.id

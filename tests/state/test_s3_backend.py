@@ -536,6 +536,10 @@ def test_a_server_that_nobody_reaches_is_told_and_the_patience_has_an_end(s3_val
     with pytest.raises(DiagnosticsError):
         backend.read()
     assert 20 < clock.now - start <= 30
+    start = clock.now
+    with pytest.raises(DiagnosticsError):
+        backend.read()
+    assert clock.now - start <= 8  # it is known to be away
 
 
 def test_a_server_that_comes_back_in_the_middle_is_waited_for(new_client, s3_proxy, new_state):

@@ -26,7 +26,9 @@ A = TypeVar("A")
 
 PATIENCE: Final = 30.0
 """Seconds that a call is tried for."""
-_FIRST_PATIENCE = 8.0  # until the server has answered once: more likely the endpoint is wrong than the network down
+_FIRST_PATIENCE = 8.0
+"""Until the server has answered once (more likely the endpoint is wrong than the network down), and again when it has
+stayed away for the whole of the patience."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds
 _AT_ONCE = 16  # gets side by side
 _BATCH = 1000  # objects that one request can delete, by S3's documentation
@@ -179,6 +181,8 @@ class S3Store:
                     raise _ConditionError from None
                 wait = random.uniform(pause / 2, pause)  # noqa: S311 - nothing secret
                 late = self._clock() + wait > deadline or (limit is not None and tries > limit)
+                if late and patience >= PATIENCE:
+                    self._answered = False
                 if late or not is_transient(problem):
                     raise s3_failure(self._where, self._settings.bucket, doing, problem, tries) from None
                 self._sleep(wait)
