@@ -131,9 +131,10 @@ def _choose(
             span=spans[0],
             result=Unknown(type_),
         ) from None
-    value, failure = (a, yes[1]) if first else (b, no[1])
+    value, failure, other = (a, yes[1], b) if first else (b, no[1], a)
     if type_ is not DYNAMIC:
         try:
+            _check_beside_collection(value, other, type_)
             value = convert(value, type_)
         except ConversionError as error:
             raise ExpressionError(
@@ -143,6 +144,23 @@ def _choose(
                 result=Unknown(type_),
             ) from None
     return mark(value, marks), failure
+
+
+def _check_beside_collection(value: Value, other: Value, type_: Type) -> None:
+    """Beside a collection of no type, which takes elements as they are, those of a tuple or object must be alike.
+
+    Raises ConversionError.
+    """
+    if not isinstance(type_, ListType | MapType) or type_.element is not DYNAMIC:
+        return
+    if value.__class__ is tuple and isinstance(type_of(other), ListType):
+        types, noun = {type_of(item) for item in value}, "list"
+    elif value.__class__ is dict and isinstance(type_of(other), MapType):
+        types, noun = {type_of(item) for item in value.values()}, "map"
+    else:
+        return
+    if len(types - {DYNAMIC}) > 1:
+        raise ConversionError(f"element types must all match for conversion to {noun}")
 
 
 def _either(a: Value, b: Value, type_: Type) -> Value:

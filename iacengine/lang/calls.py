@@ -130,15 +130,35 @@ def _expanded(value: Value, span: Span) -> list[Value] | None:
 # --- functions that look at the expression --------------------------------------------------------------------------
 
 
+def _attempts(node: Call, environment: Environment) -> Callable[[Scope, Frame], list[Run]]:
+    """The arguments as what can be run one by one; a last one with `...` is run to know how many it stands for."""
+    runs = [environment.compile(argument) for argument in node.arguments]
+    if not node.expand:
+        return lambda _scope, _frame: runs
+    *first, last = runs
+    span = node.arguments[-1].span
+
+    def expand(scope: Scope, frame: Frame) -> list[Run]:
+        values = _expanded(last(scope, frame), span)
+        return [*first, *(_constant(value) for value in ([UNKNOWN] if values is None else values))]
+
+    return expand
+
+
+def _constant(value: Value) -> Run:
+    return lambda _scope, _frame: value
+
+
 def _compile_try(node: Call, environment: Environment) -> Run:
-    attempts = [environment.compile(argument) for argument in node.arguments]
+    attempts = _attempts(node, environment)
     span = node.span
 
     def attempt(scope: Scope, frame: Frame) -> Value:
-        if not attempts:
+        runs = attempts(scope, frame)
+        if not runs:
             raise ExpressionError("Error in function call", 'Call to function "try" failed: no arguments.', span=span)
         failures: list[ExpressionError] = []
-        for run in attempts:
+        for run in runs:
             try:
                 value = run(scope, frame)
             except ExpressionError as error:
@@ -158,12 +178,13 @@ def _compile_try(node: Call, environment: Environment) -> Run:
 
 
 def _compile_can(node: Call, environment: Environment) -> Run:
-    attempts = [environment.compile(argument) for argument in node.arguments]
+    attempts = _attempts(node, environment)
 
     def attempt(scope: Scope, frame: Frame) -> Value:
-        _check_count("can", "expression", node, len(attempts), 1)
+        runs = attempts(scope, frame)
+        _check_count("can", "expression", node, len(runs), 1)
         try:
-            value = attempts[0](scope, frame)
+            value = runs[0](scope, frame)
         except ExpressionError:
             return False
         return True if is_wholly_known(value) else _UNKNOWN_BOOL
@@ -194,7 +215,7 @@ def _check_count(name: str, parameter: str, node: Call, given: int, wanted: int)
         raise ExpressionError(
             "Too many function arguments",
             f'Function "{name}" expects only {wanted} argument(s).',
-            span=node.arguments[wanted].span,
+            span=node.arguments[min(wanted, len(node.arguments) - 1)].span,
         )
 
 

@@ -66,13 +66,13 @@ def number_text(number: Number) -> str:
 _SAFE_DIGITS = 4000  # Python refuses to convert longer texts, whose cost grows with the square, in one go
 
 
-def _digits(number: int) -> str:
+def decimal_digits(number: int) -> str:
     """`str` of a natural number of any length."""
     if number.bit_length() < 3 * _SAFE_DIGITS:
         return str(number)
     half = number.bit_length() * 3 // 20
     high, low = divmod(number, 10**half)
-    return _digits(high) + _digits(low).zfill(half)
+    return decimal_digits(high) + decimal_digits(low).zfill(half)
 
 
 def _integer(digits: str) -> int:
@@ -118,11 +118,11 @@ def _shortest(numerator: int, denominator: int) -> str:
     middle, low, high = mantissa * 4, mantissa * 4 - lower_half, mantissa * 4 + 2
     power -= 2
     if power >= 0:
-        exact, floor, ceiling = map(_digits, (middle << power, low << power, high << power))
+        exact, floor, ceiling = map(decimal_digits, (middle << power, low << power, high << power))
         point = len(ceiling)
     else:
         five = 5**-power
-        exact, floor, ceiling = map(_digits, (middle * five, low * five, high * five))
+        exact, floor, ceiling = map(decimal_digits, (middle * five, low * five, high * five))
         point = len(ceiling) + power
     width = len(ceiling)
     digits = _walk(exact.zfill(width), floor.zfill(width), ceiling, inclusive=mantissa % 2 == 0)

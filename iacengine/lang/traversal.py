@@ -293,7 +293,10 @@ def splat(source: Value, each: Callable[[Value], Value], span: Span) -> Value:
         return _finish(items, failure, marks)
     items, failure = _each_item([_typed(item, plain.element_type) for item in plain.items], each)
     if not items or failure is not None:
-        element = _type_of_each(each, plain.element_type)
+        try:
+            element = type_of(each(Unknown(plain.element_type)))
+        except ExpressionError as error:  # nothing is there to take it of, but it could not be taken of anything
+            element, failure = type_of(error.result), failure or error
         return _finish(Unknown(ListType(element)) if failure else ListValue(element, ()), failure, marks)
     try:
         return mark(make_list(items), marks)

@@ -74,6 +74,27 @@ def test_the_branches_of_a_conditional_take_one_type(evaluate: Evaluate) -> None
     assert same(evaluate('true ? null : "a"'), Null(STRING))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true ? [[1], [2, 3]] : tolist([])",
+        "false ? tolist([]) : [{a = 1}, {b = 2}]",
+        'true ? {b = tomap({a = "a"}), a = tomap({})} : tomap(null)',
+    ],
+)
+def test_beside_a_collection_of_no_type_the_elements_of_the_other_branch_must_be_alike(
+    failure: Failure, text: str
+) -> None:
+    assert "element types must all match" in str(failure(text))
+
+
+@pytest.mark.parametrize(
+    "text", ['true ? [1, "a"] : tolist([])', "true ? [1, null] : tolist([])", "true ? [[1], [2]] : tolist([])"]
+)
+def test_beside_a_collection_of_no_type_elements_that_are_alike_make_a_list(evaluate: Evaluate, text: str) -> None:
+    assert isinstance(evaluate(text), ListValue)
+
+
 def test_branches_without_a_common_type_are_refused(failure: Failure) -> None:
     assert "'true' value is number" in str(failure("true ? 1 : true"))
     assert 'attribute "a"' in str(failure("true ? {a = 1} : {a = true}"))
@@ -128,6 +149,11 @@ def test_a_splat_makes_a_tuple_of_tuples_and_single_values_and_a_list_of_lists_a
     assert same(evaluate("tolist([])[*].a.b"), evaluate("tolist([])"))
     assert evaluate("[[1, 2], [3]].*[0]") == (1, 2)
     assert evaluate("[[1, 2], [3]][*][0]") == (1, 3)
+
+
+@pytest.mark.parametrize("text", ["(true ? [] : [[1], [2]])[*].a", "(setintersection([1], toset([]))).*.a"])
+def test_what_no_element_could_have_is_not_taken_of_an_empty_collection_either(failure: Failure, text: str) -> None:
+    assert failure(text).summary == "Unsupported attribute"
 
 
 def test_a_splat_inside_a_splat_sees_its_own_items(evaluate: Evaluate) -> None:

@@ -72,6 +72,19 @@ EUC-KR|cp949|cseuckr
 _EXCHANGED = str.maketrans("[]^Ý¨¬", "Ý¨¬[]^")
 # the replacement character, and what Python's cp932 makes of bytes without a meaning
 _INVALID = frozenset("\ufffd\uf8f0\uf8f1\uf8f2\uf8f3")
+# where the tables of Terraform, which are the WHATWG's, have a symbol and Python's none, or another one
+_SYMBOLS = {
+    "koi8-u": {0xAE: "ў", 0xBE: "Ў"},
+    "cp1255": {0xCA: "\u05ba"},
+}
+_NOT_WRITTEN = {  # symbols that Python writes and Terraform does not
+    "cp932": frozenset("\x80¢£¬‖−〜"),
+    "euc_jp": frozenset("¢£¥¬‖‾"),
+    "iso2022_jp": frozenset("¢£¥¬‖‾"),
+    "big5hkscs": frozenset("¢£¥•‾"),
+    "hz": frozenset("―・"),
+}
+_CONTROLS = frozenset(map(chr, range(0x80, 0xA0)))  # no symbols of ISO 8859 but for its first part and its ninth
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +94,15 @@ class Charset:
     name: str
     codec: str
 
+    @property
+    def _refuses_controls(self) -> bool:
+        return self.codec.startswith("iso8859-") and self.codec != "iso8859-9"
+
     def encode(self, text: str) -> bytes:
         """The text in this character set; UTF-16 is big-endian with a byte order mark."""
+        refused = _CONTROLS if self._refuses_controls else _NOT_WRITTEN.get(self.codec, frozenset())
+        if not refused.isdisjoint(text):
+            raise UnicodeEncodeError(self.codec, text, 0, len(text), "a character that is not in the set")
         match self.codec:
             case "utf-16":
                 return b"\xfe\xff" + text.encode("utf-16-be") if text else b""
@@ -90,6 +110,9 @@ class Charset:
                 return text.translate(_EXCHANGED).encode("cp037")
             case "hz":
                 return text.encode("hz").removesuffix(b"~}")  # the return to ASCII is left out at the end
+            case "koi8-u" | "cp1255" as codec:
+                codes = {symbol: bytes([code]) for code, symbol in _SYMBOLS[codec].items()}
+                return b"".join([codes.get(character) or character.encode(codec) for character in text])
             case "gbk" | "big5hkscs" as codec:
                 euro = b"\x80" if codec == "gbk" else b"\xa3\xe1"
                 return euro.join([part.encode(codec) for part in text.split("€")])
@@ -102,8 +125,14 @@ class Charset:
             return data.decode("utf-16-be")
         if self.codec == "cp1047":
             return data.decode("cp037").translate(_EXCHANGED)
-        text = data.decode(self.codec)
-        if not _INVALID.isdisjoint(text):
+        match self.codec:
+            case "koi8-u" | "cp1255" as codec:
+                text = "".join([_SYMBOLS[codec].get(code) or bytes([code]).decode(codec) for code in data])
+            case "gbk" | "gb18030" if data == b"\x80":
+                return "€"
+            case codec:
+                text = data.decode(codec)
+        if not _INVALID.isdisjoint(text) or (self._refuses_controls and not _CONTROLS.isdisjoint(text)):
             raise UnicodeDecodeError(self.codec, data, 0, len(data), "an undefined symbol")
         return text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from iacengine.lang.text import number_text
+from iacengine.lang.text import decimal_digits, number_text
 from iacengine.lang.values import Number
 
 _GENERAL_DIGITS = 6  # the exponent from which the shortest general notation turns scientific
@@ -33,7 +33,8 @@ def float_text(value: Number, mode: str, precision: int | None) -> str:
 
 
 def _fixed(magnitude: Fraction, places: int) -> str:
-    scaled = str(round(magnitude * 10**places)).rjust(places + 1, "0")
+    exact = min(places, magnitude.denominator.bit_length() - 1)  # a fraction of a power of two has no more digits
+    scaled = decimal_digits(round(magnitude * 10**exact)).rjust(exact + 1, "0") + "0" * (places - exact)
     return f"{scaled[:-places]}.{scaled[-places:]}" if places else scaled
 
 
@@ -48,8 +49,10 @@ def _scientific_digits(magnitude: Fraction, count: int) -> tuple[str, int]:
         return "0" * count, 0
     exponent = _exponent(magnitude)
     power = count - 1 - exponent
+    beyond = max(0, power - magnitude.denominator.bit_length() + 1)  # digits that are all zeros
+    power -= beyond
     scaled = magnitude * 10**power if power >= 0 else magnitude / 10**-power
-    digits = str(round(scaled))
+    digits = decimal_digits(round(scaled)) + "0" * beyond
     if len(digits) > count:  # rounded up to the next power of ten
         return digits[:count], exponent + 1
     return digits, exponent
@@ -58,7 +61,7 @@ def _scientific_digits(magnitude: Fraction, count: int) -> tuple[str, int]:
 def _exponent(magnitude: Fraction) -> int:
     """The exponent of the leading decimal digit."""
     numerator, denominator = magnitude.numerator, magnitude.denominator
-    estimate = len(str(numerator)) - len(str(denominator))
+    estimate = len(decimal_digits(numerator)) - len(decimal_digits(denominator))
     above = 10**estimate if estimate >= 0 else Fraction(1, 10**-estimate)
     return estimate if magnitude >= above else estimate - 1
 

@@ -14,7 +14,7 @@ from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.decimals import float_text, general_text
 from iacengine.lang.functions.json_text import encode, encode_string
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
-from iacengine.lang.text import graphemes, nfc
+from iacengine.lang.text import decimal_digits, graphemes, nfc
 from iacengine.lang.types import BOOL, DYNAMIC, NUMBER, STRING, ListType, SetType, TupleType, Type
 from iacengine.lang.values import (
     ListValue,
@@ -191,7 +191,8 @@ def _integer(verb: _Verb, value: Number) -> str:
     if value.__class__ is not int and value != 0:
         raise verb.unsupported("an integer is required")
     base, prefix = _BASES[verb.mode]
-    digits = format(abs(int(value)), base)
+    magnitude = abs(int(value))
+    digits = decimal_digits(magnitude) if base == "d" else format(magnitude, base)
     if verb.precision is not None:
         if verb.precision == 0 and digits == "0":
             return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from iacengine.lang.convert import ConversionError, convert, unify
+from iacengine.lang.convert import ConversionError, convert, make_list, unify
 from iacengine.lang.functions.arguments import number, whole
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import Function, FunctionError, Parameter
@@ -95,7 +95,14 @@ def _concat(arguments: Sequence[Value], context: FunctionContext) -> Value:
         value, found = unmark(argument)
         marks |= found
         items.extend(value)
-    return mark(ListValue(result_type.element, items) if isinstance(result_type, ListType) else tuple(items), marks)
+    if not isinstance(result_type, ListType):
+        return mark(tuple(items), marks)
+    if result_type.element is not DYNAMIC:
+        return mark(ListValue(result_type.element, items), marks)
+    try:
+        return mark(make_list(items), marks)  # beside a list of no type, the elements say what they are
+    except ConversionError as error:
+        raise FunctionError(error.message) from None
 
 
 def _distinct(arguments: Sequence[Value], _context: FunctionContext) -> Value:

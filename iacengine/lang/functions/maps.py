@@ -12,6 +12,7 @@ from iacengine.lang.types import DYNAMIC, STRING, ListType, MapType, ObjectType,
 from iacengine.lang.values import (
     ListValue,
     MapValue,
+    SetValue,
     Unknown,
     Value,
     is_null,
@@ -115,12 +116,10 @@ def _merge_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
     attributes: dict[str, Type] = {}
     first: Type | None = None
     matching = known = True
-    untyped = False
     for argument in arguments:
         type_ = type_of(argument)
         if type_ is DYNAMIC:
-            untyped = True
-            continue
+            return DYNAMIC  # what comes after it is looked at when all is known, as in Terraform
         if not isinstance(type_, MapType | ObjectType):
             raise FunctionError(f"arguments must be maps or objects, got {go_quote(friendly_name(type_))}")
         value = unmark(argument)[0]
@@ -135,8 +134,6 @@ def _merge_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:
             first = type_
         elif type_ != first:
             matching = False
-    if untyped:
-        return DYNAMIC
     if matching:
         return ObjectType({}) if first is None else first
     return ObjectType(attributes) if known else DYNAMIC
@@ -153,10 +150,24 @@ def _merge(arguments: Sequence[Value], context: FunctionContext) -> Value:
         if is_null(value):
             continue
         marks |= found
-        merged.update(value.items if value.__class__ is MapValue else value)
+        merged.update(_merged_entries(value))
     if isinstance(result_type, MapType):
         return mark(MapValue(result_type.element, merged), marks)
     return mark({key: merged[key] for key in sorted(merged)}, marks)
+
+
+def _merged_entries(value: Value) -> dict[str, Value]:
+    """What one argument adds. Nothing has looked at types behind an untyped null: what has strings for keys is one."""
+    if value.__class__ is MapValue:
+        entries: dict[str, Value] = value.items
+        return entries
+    if value.__class__ is dict:
+        return _entries(value)
+    if value.__class__ is SetValue and value.element_type is STRING and all(type(item) is str for item in value):
+        return {item: item for item in value}
+    if value.__class__ in (tuple, ListValue) and not value:
+        return {}
+    raise FunctionError(f"arguments must be maps or objects, got {go_quote(friendly_name(type_of(value)))}")
 
 
 def _zipmap_type(arguments: Sequence[Value], _context: FunctionContext) -> Type:

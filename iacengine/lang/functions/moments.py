@@ -122,18 +122,19 @@ def parse_moment(source: str, *, strict: bool) -> Moment:
             raise _error('cannot use "," as timestamp segment')
         nanoseconds = int(fraction[1][:9].ljust(9, "0"))
         rest = rest[fraction.end() :]
-    offset = _parse_zone(rest)
+    offset = _parse_zone(rest, strict=strict)
     if day > _days_in(year, month):
         raise _error("day out of range")
     clock = hour * 3600 + minute * 60 + second
     return Moment(_days_of(year, month, day) * _DAY + clock - offset, nanoseconds, offset)
 
 
-def _parse_zone(rest: str) -> int:
+def _parse_zone(rest: str, *, strict: bool) -> int:
     if rest == "Z":
         return 0
     match = _ZONE.fullmatch(rest)
-    if match is None or int(match[2]) > 23 or int(match[3]) > 59:
+    highest = (23, 59) if strict else (24, 60)  # as Go's `time.Parse`
+    if match is None or int(match[2]) > highest[0] or int(match[3]) > highest[1]:
         raise _error(f'cannot use "{rest}" as UTC offset' if rest else "end of string before UTC offset")
     offset = int(match[2]) * 3600 + int(match[3]) * 60
     return -offset if match[1] == "-" else offset

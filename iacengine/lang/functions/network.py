@@ -32,7 +32,7 @@ class Prefix:
         return self.address | ((1 << (self.bits - self.length)) - 1)
 
     def __str__(self) -> str:
-        length = self.length - 96 if _is_mapped(self.address, self.bits) and self.length >= 96 else self.length
+        length = max(self.length - 96, 0) if _is_mapped(self.address, self.bits) else self.length
         return f"{_show(self.address, self.bits)}/{length}"
 
 
@@ -131,21 +131,40 @@ def _prefix(source: str, argument: int | None = None) -> Prefix:
     return prefix
 
 
+# Terraform's library compares numbers of hosts and subnets as machine words of 64 bits, and puts what passes into the
+# address bit by bit, where a negative number has ones above it without end. Both can be seen in its answers.
+_WORD = 1 << 64
+
+
+def _insert(prefix: Prefix, number: int, shift: int, refusal: str) -> int:
+    """The address with a number put into it."""
+    address = abs(prefix.address | number << shift)
+    if address >> prefix.bits:
+        raise FunctionError(refusal)
+    return address
+
+
 def _cidrhost(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     host = big_whole(arguments[1])
     prefix = _prefix(arguments[0])
     highest = (1 << (prefix.bits - prefix.length)) - 1
     index = host if host >= 0 else highest + 1 + host  # negative numbers count from the end
-    if not 0 <= index <= highest:
-        raise FunctionError(f"prefix of {prefix.length} does not accommodate a host numbered {index}")
-    return _show(prefix.address | index, prefix.bits)
+    low_word = host % _WORD
+    compared = (low_word - _WORD if low_word >= _WORD >> 1 else low_word) if host >= 0 else -host - 1
+    refusal = f"prefix of {prefix.length} does not accommodate a host numbered {index}"
+    if compared > highest:
+        raise FunctionError(refusal)
+    # an IPv4 address in an IPv6 one is taken for 32 bits long, but for where it begins
+    shift = 96 if _is_mapped(prefix.address, prefix.bits) else 0
+    return _show(_insert(prefix, index, shift, refusal), prefix.bits)
 
 
 def _cidrnetmask(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     prefix = _prefix(arguments[0])
-    if prefix.bits != 32:
+    if prefix.bits != 32 and not _is_mapped(prefix.address, prefix.bits):
         raise FunctionError(f"IPv6 addresses cannot have a netmask: {arguments[0]}")
-    return _show(0xFFFFFFFF >> (32 - prefix.length) << (32 - prefix.length), 32)
+    host = prefix.bits - prefix.length
+    return _show(((1 << prefix.bits) - 1) >> host << host, prefix.bits)
 
 
 def _cidrsubnet(arguments: Sequence[Value], _context: FunctionContext) -> Value:
@@ -154,15 +173,17 @@ def _cidrsubnet(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     length = prefix.length + new_bits
     if not 0 <= length <= prefix.bits:
         raise FunctionError(f"insufficient address space to extend prefix of {prefix.length} by {new_bits}")
-    if index < 0 or index >> max(new_bits, 0):
-        raise FunctionError(f"prefix extension of {new_bits} does not accommodate a subnet numbered {index}")
-    return str(Prefix(prefix.address | index << (prefix.bits - length), length, prefix.bits))
+    highest = (1 << new_bits) - 1 if 0 <= new_bits < 64 else _WORD - 1
+    refusal = f"prefix extension of {new_bits} does not accommodate a subnet numbered {index}"
+    if abs(index) % _WORD > highest:
+        raise FunctionError(refusal)
+    return str(Prefix(_insert(prefix, index, prefix.bits - length, refusal), length, prefix.bits))
 
 
 def _cidrsubnets(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     parent = _prefix(arguments[0], 0)
     subnets: list[str] = []
-    end = parent.address - 1  # the last address given out
+    end = parent.address - 1  # the last address given out; before the first of all addresses there is none
     previous = parent
     for argument, value in enumerate(arguments[1:], 1):
         new_bits = whole(value, argument)
@@ -178,7 +199,7 @@ def _cidrsubnets(arguments: Sequence[Value], _context: FunctionContext) -> Value
             )
         size = 1 << (parent.bits - length)
         subnet = Prefix((end // size + 1) * size, length, parent.bits)
-        if not parent.address <= subnet.address <= parent.last:
+        if parent.address == 0 or not parent.address <= subnet.address <= parent.last:
             raise FunctionError(
                 f"not enough remaining address space for a subnet with a prefix of {length} bits after {previous}",
                 argument,

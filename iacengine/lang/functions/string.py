@@ -18,6 +18,7 @@ _SPACE = (
 )
 
 _STRINGS = ListType(STRING)
+_MOST_SPACES = 1_000_000  # a mistyped number must not fill the memory
 
 
 def _chomp(arguments: Sequence[Value], _context: FunctionContext) -> Value:
@@ -48,6 +49,8 @@ def _indent(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     spaces = whole(arguments[0])
     if spaces < 0:
         raise FunctionError("the number of spaces must not be negative")
+    if spaces > _MOST_SPACES:
+        raise FunctionError(f"the number of spaces must not be greater than {_MOST_SPACES}")
     return arguments[1].replace("\n", "\n" + " " * spaces)
 
 

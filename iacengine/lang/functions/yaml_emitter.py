@@ -110,8 +110,9 @@ class _Emitter:
         self._indicator('"')
         after_space = False
         last = len(value) - 1
+        escape_all = value.startswith("\ufeff")  # libyaml looks for the mark at the beginning, whatever it writes
         for index, character in enumerate(value):
-            if character == " ":
+            if character == " " and not escape_all:
                 if fold and not after_space and self.column > _WIDTH and 0 < index < last:
                     self._indent(indent)
                     if value[index + 1] == " ":
@@ -121,7 +122,7 @@ class _Emitter:
                 after_space = True
                 continue
             after_space = False
-            plain = _printable(character) and character not in _BREAKS and character not in '"\\'
+            plain = _printable(character) and character not in _BREAKS and character not in '"\\' and not escape_all
             self._put(character if plain else _escape(character))
         self._indicator('"', space=False)
 

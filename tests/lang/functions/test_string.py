@@ -78,6 +78,7 @@ def test_startswith_uses_what_is_known_of_an_unknown(
         ("join", (",", ("a",), (None,)), "element 0 of list 2 is null"),
         ("join", (",",), "at least one list is required"),
         ("sort", (("a", None),), "given list element 1 is null"),
+        ("indent", (2**63 - 1, "a"), "the number of spaces must not be greater than"),
     ],
 )
 def test_what_has_no_answer_is_refused(name: str, arguments: tuple[Value, ...], message: str, refusal: Refusal) -> None:

@@ -243,8 +243,8 @@ def test_subnets_given_out_together_do_not_overlap(bits: list[int]) -> None:
 
 
 def test_numbers_outside_a_prefix_are_refused(refusal: Refusal) -> None:
-    assert refusal("cidrhost", "fd00::/64", 1 << 64).message.startswith("prefix of 64 does not accommodate")
-    assert refusal("cidrsubnet", "10.0.0.0/8", 8, -1).message.startswith("prefix extension of 8 does not accommodate")
+    assert refusal("cidrhost", "fd00::/80", 1 << 48).message.startswith("prefix of 80 does not accommodate")
+    assert refusal("cidrsubnet", "10.0.0.0/8", 8, 256).message.startswith("prefix extension of 8 does not accommodate")
 
 
 # --- encodings ---
