@@ -206,6 +206,12 @@ _SETTLED: set[str] = set()
 """Stacks with nothing to do, see `Trial.assert_nothing_to_do`."""
 
 
+@pytest.fixture(scope="session")
+def without_ids() -> Callable[[Mapping[str, Mapping[str, Any]]], Counter[str]]:
+    """without_ids(CLOUD): how often there is each object, but for what follows from their ids."""
+    return _without_ids
+
+
 # --- a stack under trial --------------------------------------------------------------------------------------------
 
 

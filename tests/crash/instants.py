@@ -6,6 +6,8 @@ with SIGKILL, `INSTANTS` names a file that gets the name of every instant that w
 
 `BREAK_AT` says from which append to the journal on nothing can be written to the backend any more, `BREAK_AFTER` the
 same for appends that are done, and whose answer is lost.
+
+`PAUSES`: seconds of each pause while reads are waited for.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from iacengine.apply import presence
 from iacengine.foundation.diagnostics import failure
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine_mock.provider import MockProvider
@@ -74,6 +77,8 @@ class Breaking:
 
 def arm(environment: dict[str, str]) -> None:
     """Count the instants of this process, as its environment says; nothing without it."""
+    if "PAUSES" in environment:
+        presence._PAUSES = (float(environment["PAUSES"]),) * len(presence._PAUSES)
     for name in ("BREAK_AT", "BREAK_AFTER"):
         if name in environment:
             breaking = Breaking(int(environment[name]), after=name == "BREAK_AFTER")
