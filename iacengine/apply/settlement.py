@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from iacengine.addresses import Mode
 from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.outcome import Outcome
 from iacengine.apply.recovery import settle, stored_values, write_recovered
@@ -47,11 +48,12 @@ class Ground:
     listener: Listener
 
 
-def settled_state(ground: Ground, *, undo: bool) -> State | None:
+def settled_state(ground: Ground, *, undo: bool, remind: bool = True) -> State | None:
     """The stored state, after what an interrupted run left is settled and written.
 
-    With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning: an
-    apply that follows takes over, and leads either to what is wanted now or back to where the first run began.
+    With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning (but
+    for those who need no reminder): an apply that follows takes over, and leads either to what is wanted now or back to
+    where the first run began.
     Raises DiagnosticsError when a provider that has to be asked cannot be: nothing is lost then.
     """
     stored = ground.backend.read()
@@ -61,7 +63,8 @@ def settled_state(ground: Ground, *, undo: bool) -> State | None:
     if stored is None or stored.pending_rollback is None:
         return stored
     if not undo or stored.pending_rollback.paused:
-        ground.listener(Warned(_pending_warning(stored.pending_rollback)))
+        if remind:
+            ground.listener(Warned(_pending_warning(stored.pending_rollback)))
         return stored
     try:
         undone = roll_back(ground)
@@ -193,9 +196,13 @@ def _interrupted() -> Diagnostic:
 
 def _pending_warning(pending: PendingRollback) -> Diagnostic:
     how = "could not be undone" if pending.paused else "is still to be undone"
+    changed = (address for address, _ in pending.changes if address.resource.mode is Mode.MANAGED)
+    left = list(dict.fromkeys(str(address) for address in changed if address not in pending.skipped))
+    more = f" and {len(left) - 10} more" if len(left) > 10 else ""
+    named = f": {', '.join(left[:10])}{more}" if left else ""
     return warning(
         "An earlier run is not undone",
-        f"The run {pending.run} failed or was interrupted, and what it had done {how}.",
+        f"The run {pending.run} failed or was interrupted, and what it had done {how}{named}.",
         remedy="Go on with an apply: it takes over, and if it fails all is undone, back to before that run. Or undo it "
         "now with `iac recover --retry`, or keep what is there with `iac recover --keep`.",
     )

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from iacengine.addresses import parse_resource_instance
+from iacengine.addresses import ResourceInstance, parse_resource_instance
 from iacengine.engine.model import DEFAULT_PARALLELISM, Engine, PlanOptions, Session, VariableSources, on_failure_of
 from iacengine.engine.reading import read_state
 from iacengine.engine.surroundings import function_context, new_providers, now
 from iacengine.engine.variables import root_variables
-from iacengine.foundation.diagnostics import Findings, failure
+from iacengine.foundation.diagnostics import Findings, failure, near_match
 from iacengine.lang.values import Value
 from iacengine.plan.events import Listener, ignore
 from iacengine.plan.model import Plan
 from iacengine.provider.discovery import source_address
 from iacengine.state.backends.base import StateLock
-from iacengine.state.model import State
+from iacengine.state.model import PendingRollback, State
 
 if TYPE_CHECKING:
     from iacengine.apply.settlement import Ground
@@ -31,8 +31,12 @@ def settled_state(
     parallelism: int = DEFAULT_PARALLELISM,
     *,
     undo: bool = False,
+    remind: bool = True,
 ) -> State | None:
-    """The stored state, after what an interrupted run left is settled and written; without a lock only in memory."""
+    """The stored state, after what an interrupted run left is settled and written; without a lock only in memory.
+
+    `remind`: there is a warning when something is still to be undone.
+    """
     lock, recorder = held.lock, held.recorder
     if lock is None or recorder is None:
         return read_state(engine)
@@ -46,7 +50,7 @@ def settled_state(
     if interrupted or undo:
         recorder.start()
     ground = ground_of(engine, variables, lock, recorder.listening(listener), parallelism)
-    settled = settled_state(ground, undo=undo)
+    settled = settled_state(ground, undo=undo, remind=remind)
     pending = settled is not None and settled.pending_rollback is not None
     recorder.recovered(settled.serial if settled is not None else None, pending=pending)
     return settled
@@ -88,11 +92,12 @@ def recover(
     """
     assert held.lock is not None, "recovery needs the lock"
     values = root_variables(engine, variables, Findings())
-    stored = settled_state(engine, values, held, listener, parallelism, undo=action == "undo" and not skip)
+    undo = action == "undo" and not skip
+    stored = settled_state(engine, values, held, listener, parallelism, undo=undo, remind=undo)
     pending = stored.pending_rollback if stored is not None else None
-    if stored is None or pending is None or (action == "undo" and not skip):
+    if stored is None or pending is None or undo:
         return stored
-    skipped = tuple(dict.fromkeys((*pending.skipped, *map(parse_resource_instance, skip))))
+    skipped = tuple(dict.fromkeys((*pending.skipped, *(_to_skip(text, stored, pending) for text in skip))))
     left = None if action == "keep" else replace(pending, skipped=skipped, paused=False)
     stored = replace(stored, serial=stored.serial + 1, pending_rollback=left)
     engine.backend.write(stored, stored.serial - 1, held.lock)
@@ -102,6 +107,20 @@ def recover(
     if left is None:
         return stored
     return settled_state(engine, values, held, listener, parallelism, undo=True)
+
+
+def _to_skip(text: str, stored: State, pending: PendingRollback) -> ResourceInstance:
+    """The object that is to be left as it is. Raises DiagnosticsError when there is none."""
+    address = parse_resource_instance(text)
+    known = {key[0] for key in (*stored.objects, *pending.changes)}
+    if address not in known:
+        meant = near_match(text, sorted(map(str, known)))
+        raise failure(
+            "Nothing to leave out",
+            f"{text} is not among the objects of the state, nor among those that are to be made again.",
+            remedy=f"Did you mean {meant}?" if meant else "Look at what there is with `iac state list`.",
+        )
+    return address
 
 
 def plan_rollback(

@@ -82,7 +82,8 @@ def event_line(event: Event) -> str | None:
         case Recovered():
             return f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
         case RollbackStarted():
-            return f"\nThe apply did not come to its end: undoing what it did, in {event.total} steps..."
+            steps = "1 step" if event.total == 1 else f"{event.total} steps"
+            return f"\nThe apply did not come to its end: undoing what it did, in {steps}..."
         case RollbackFinished():
             if event.left:
                 return "Not all is undone."

@@ -137,10 +137,12 @@ class UiLines:
                 hook = {"resource": resource_json(event.address), "action": event.operation.value}
                 self.line("recovered", message, hook=hook | {"outcome": event.outcome})
             case RollbackStarted():
-                message = f"Undoing what the run {event.run} did, in {event.total} steps"
+                steps = "1 step" if event.total == 1 else f"{event.total} steps"
+                message = f"Undoing what the run {event.run} did, in {steps}"
                 self.line("rollback_start", message, rollback={"run": event.run, "steps": event.total})
             case RollbackFinished():
-                message = "Not all is undone" if event.left else "All is as it was before"
+                undone = "All is undone, some under a new id" if event.renamed else "All is as it was before"
+                message = "Not all is undone" if event.left else undone
                 left = [resource_json(address) for address in event.left]
                 renamed = [resource_json(address) for address in event.renamed]
                 rollback = {"run": event.run, "left": left, "renamed": renamed}
