@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -18,12 +17,10 @@ from iacengine.cli.terminal import Terminal
 @click.argument("host", metavar="HOST[:PORT]")
 @click.option("--logout", is_flag=True, help="Forget the token instead.")
 @click.option("--no-check", is_flag=True, help="Keep the token without asking the registry whether it is good.")
-@click.option(
-    "--ca-certificate", default="", metavar="FILE", help="Trust this authority (PEM; also: IAC_CA_CERTIFICATE)."
-)
+@click.option("--ca-bundle", default="", metavar="FILE", help="Trust these authorities (PEM; also: IAC_CA_BUNDLE).")
 @json_option
 @click.pass_obj
-def command(terminal: Terminal, host: str, logout: bool, no_check: bool, ca_certificate: str, as_json: bool) -> None:
+def command(terminal: Terminal, host: str, logout: bool, no_check: bool, ca_bundle: str, as_json: bool) -> None:
     """Keep a token for a registry, which is asked for, or read from standard input.
 
     It is kept in credentials.json in the user's configuration folder, readable by the user alone. Administrators of a
@@ -31,8 +28,13 @@ def command(terminal: Terminal, host: str, logout: bool, no_check: bool, ca_cert
     """
     from iacengine.foundation.diagnostics import failure  # lazy: help needs none of it
     from iacengine.modules.credentials import credentials_file, store_token
+    from iacengine.modules.settings import CA_VARIABLE, named_host, registry_settings
 
-    host = _host(host)
+    environment = os.environ | ({CA_VARIABLE: ca_bundle} if ca_bundle else {})
+    settings = named_host(registry_settings(environment), host)
+    host = settings.default_host
+    if not host:
+        raise failure("No name of a registry", "It is empty.", remedy="Write HOST or HOST:PORT.")
     if logout:
         had = store_token(host, None)
         told = f"The token of {host} is forgotten; it still counts until it is revoked."
@@ -44,24 +46,13 @@ def command(terminal: Terminal, host: str, logout: bool, no_check: bool, ca_cert
     user = None
     scopes: tuple[str, ...] = ()
     if not no_check:
-        user, scopes = _checked(host, secret, ca_certificate or os.environ.get("IAC_CA_CERTIFICATE", ""))
+        # Mirrors get no say in whether a token is good.
+        user, scopes = _checked(settings.bases(host)[-1], secret, settings.ca_certificates)
     store_token(host, secret)
     place = credentials_file()
     document = {"host": host, "user": user, "scopes": list(scopes), "file": str(place)}
     who = "" if user is None else f" as {user} ({', '.join(scopes)})"
     _say(terminal, as_json, document, f"Logged in to {host}{who}. The token is kept in {place}.")
-
-
-def _host(text: str) -> str:
-    """Raises DiagnosticsError unless it is HOST or HOST:PORT."""
-    import re  # lazy: help needs none of it
-
-    from iacengine.foundation.diagnostics import failure
-
-    host = text.removeprefix("https://").rstrip("/").lower()
-    if re.fullmatch(r"[0-9a-z](?:[0-9a-z.-]*[0-9a-z])?(?::\d{1,5})?", host) is None:
-        raise failure("No name of a registry", f"{text!r} is none.", remedy="Write HOST or HOST:PORT.")
-    return host
 
 
 def _asked(terminal: Terminal, host: str) -> str:
@@ -72,27 +63,22 @@ def _asked(terminal: Terminal, host: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def _checked(host: str, secret: str, ca_certificate: str) -> tuple[str, tuple[str, ...]]:
+def _checked(base: str, secret: str, authorities: str | None) -> tuple[str, tuple[str, ...]]:
     """User and scopes, as the registry says. Raises DiagnosticsError."""
     from iacengine.foundation.diagnostics import failure  # lazy: help needs none of it
-    from iacengine.foundation.disk import disk_failure
     from iacengine.foundation.http import HttpClient, HttpSettings
     from iacengine.foundation.retry import Backoff
     from iacengine.modules.wire import API, Whoami, WireError, decode
 
-    try:
-        authority = Path(ca_certificate).read_text() if ca_certificate else None
-    except OSError as problem:
-        raise disk_failure(problem, "read the authority's certificate", ca_certificate) from None
-    client = HttpClient(HttpSettings(ca_certificates=authority, backoff=Backoff(retries=2, patience=10.0)))
+    client = HttpClient(HttpSettings(ca_certificates=authorities, backoff=Backoff(retries=2, patience=10.0)))
     try:
         headers = {"Authorization": f"Bearer {secret}"}
-        answer = client.request("GET", f"https://{host}{API}/whoami", headers=headers, accept=(401, 404))
+        answer = client.request("GET", f"{base}{API}/whoami", headers=headers, accept=(401, 404))
     finally:
         client.close()
     if answer.status == 401:
         raise failure(
-            "Token refused", f"{host} does not take this token.", remedy="Copy the whole of it, or get another."
+            "Token refused", f"{base} does not take this token.", remedy="Copy the whole of it, or get another."
         )
     try:
         if not answer.ok:
@@ -101,7 +87,7 @@ def _checked(host: str, secret: str, ca_certificate: str) -> tuple[str, tuple[st
     except WireError:
         raise failure(
             "No registry of iacengine there",
-            f"https://{host}{API}/whoami answered with status {answer.status}, and not as a registry.",
+            f"{base}{API}/whoami answered with status {answer.status}, and not as a registry.",
             remedy="Check the name; for registries of others use --no-check.",
         ) from None
     return told.user, told.scopes
