@@ -171,8 +171,8 @@ def perform(task: Task) -> ApplyResponse | Undecided:
     if task.operation is Operation.DELETE and answer.state is None:
         looked = with_what_is_there(task, answer)
         return answer if isinstance(looked, Undecided) else looked
-    if task.operation is Operation.CREATE and answer.state is not None:
-        _await(task, ReadRequest(task.request.type, answer.state, answer.private))
+    if task.operation is not Operation.DELETE and answer.state is not None:
+        _await(task, answer.state, answer.private)
     return answer
 
 
@@ -195,7 +195,7 @@ def perform_again(task: Task) -> ApplyResponse | Undecided:
     problems = check_read(block, found.state)
     if problems:
         return ApplyResponse(None, diagnostics=(*problems, unusable_answer(task)))
-    _await(task, ReadRequest(request.type, found.state, found.private))
+    _await(task, found.state, found.private)
     if any(each.is_error for each in check_applied(block, plain, found.state, provider=_reference(task.change).source)):
         half_made = error(
             f"Made {request.type}, but not as planned",
@@ -231,22 +231,39 @@ def _made(task: Task) -> ReadResponse:
     while _failed(found) and (found.retryable or found.throttled) and waiting.again():
         found = task.provider.find(type_, task.request.token)
     if found.state is not None and not _failed(found):
-        _await(task, ReadRequest(type_, found.state, found.private))
+        _await(task, found.state, found.private)
     return found
 
 
 def _left(task: Task) -> ReadResponse:
     """What is there after an update or delete of which nobody knows whether it was done."""
     request = task.request
-    before, after = request.prior, request.planned
-    changing = [name for name in before if not same(before[name], after.get(name))] if after is not None else ()
-    return look(task.provider, ReadRequest(request.type, before, task.private), task.made_by, Waiting(), changing)
+    return look(
+        task.provider,
+        ReadRequest(request.type, request.prior, task.private),
+        task.made_by,
+        Waiting(),
+        _changing(request.prior, request.planned),
+    )
 
 
-def _await(task: Task, request: ReadRequest) -> None:
-    """Wait until reads see what a create made: the next plan would take it for gone, and make another one."""
+def _await(task: Task, state: Value, private: bytes | None) -> None:
+    """Wait until reads see what a call did that did not come to a good end. Else the next plan, which looks soon,
+    would take what was made for gone, and make another one."""
+    is_update = task.operation is Operation.UPDATE
     with contextlib.suppress(DiagnosticsError):  # it is there all the same
-        look(task.provider, request, None, Waiting())
+        look(
+            task.provider,
+            ReadRequest(task.request.type, state, private),
+            task.made_by if is_update else None,
+            Waiting(),
+            _changing(task.request.prior, state) if is_update else (),
+        )
+
+
+def _changing(before: Value, after: Value) -> tuple[str, ...]:
+    """The attributes that an update changes."""
+    return () if after is None else tuple(name for name in before if not same(before[name], after.get(name)))
 
 
 def _deleted(task: Task, answer: ApplyResponse) -> ApplyResponse:

@@ -361,6 +361,17 @@ def test_what_nobody_can_look_up_is_left_to_the_next_run(on_failure, watched):
     assert_as_stored(watched)
 
 
+@pytest.mark.parametrize("operation", ["create", "update"])
+def test_what_was_done_with_an_error_is_seen_by_the_next_plan(operation, watched):
+    before, after = {"name": "a"}, {"name": "a", "attributes": {"x": 1}}
+    if operation == "update":
+        settle(watched, {"mock_object": {"a": before}})
+    outcome = watched.apply(lagging({"mock_object": {"a": after}}, failing(operation, "a", nth=1) | {"when": "after"}))
+    assert not outcome.ok
+    plan = engine.plan(engine.open_stack(str(watched.folder)), engine.PlanOptions(), engine.VariableSources())
+    assert [change.action.value for change in plan.changes] == ["replace" if operation == "create" else "no-op"]
+
+
 @pytest.mark.timeout(30)
 def test_looking_into_a_deletion_that_failed_waits_for_no_room(watched):
     settle(watched, {"mock_object": {"a": {"name": "a"}}})
