@@ -27,7 +27,7 @@ from iacengine.apply.retries import Answer, Retries, failure_of
 from iacengine.apply.settling import done, settle, settle_reading, text_id, told_deposed
 from iacengine.apply.work import Work
 from iacengine.apply.working import AppliedValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity, warning
 from iacengine.plan.events import (
     Listener,
     ProvisionFinished,
@@ -35,6 +35,7 @@ from iacengine.plan.events import (
     ProvisionStarted,
     StepRetrying,
     StepStarted,
+    Warned,
 )
 from iacengine.plan.model import Change, Plan, PlanMode
 from iacengine.provider.instances import Providers
@@ -129,8 +130,12 @@ class Executor:
         )
 
     def _run(self) -> None:
+        told = False
         while True:
             self._round()
+            if self._running and self.work.progress.interrupted and not told:
+                told = True
+                self.work.listener(Warned(_waiting(self._running)))
             if self._running or self._retries:
                 self._collect()
             elif self.work.progress.is_ending or not (self.work.agenda.ready or self.work.agenda.has_held):
@@ -426,6 +431,14 @@ class Executor:
 
 def _call(job: Job) -> Answer:
     return perform(job) if isinstance(job, Task) else job.read()
+
+
+def _waiting(running: int) -> Diagnostic:
+    return warning(
+        "Interrupted: waiting for what has begun",
+        f"{running} operation{'s are' if running != 1 else ' is'} still running; nothing else is started.",
+        remedy="To wait for nothing, interrupt once more: the journal tells the next command what had begun.",
+    )
 
 
 def _id(change: Change) -> str | None:

@@ -89,7 +89,8 @@ def test_twice_leaves_a_journal_that_the_next_run_settles(stack, wait_until, ass
         backend = LocalBackend(stack.state_path)
         wait_until(lambda: any(isinstance(entry, Begun) for entry in backend.read_journal()))
         running.send_signal(signal.SIGINT)
-        time.sleep(0.3)  # the first one must not end it: the call is still running
+        told = running.stderr.readline()  # the first one does not end it: the call is still running
+        assert "Interrupted: waiting for what has begun" in told
         assert running.poll() is None
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=DEADLINE)
