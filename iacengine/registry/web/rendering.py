@@ -25,6 +25,9 @@ PAGE_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+MOST: Final = 300
+"""Entries of one kind that a page lists: what a package may hold would make pages of many megabytes."""
+
 _WORD = re.compile(r"[^\W_]+")
 _MOST_MARKED = 2000  # characters of a text in which words are marked
 _TILES = 6
@@ -48,6 +51,7 @@ def _environment() -> Environment:
     )
     environment.globals["asset"] = lambda name: assets()[name].path
     environment.globals["query"] = query
+    environment.globals["most"] = MOST
     environment.globals["module_url"] = module_url
     environment.filters["size"] = size
     environment.filters["count"] = count

@@ -11,6 +11,7 @@ from iacengine.modules.constraint import parse_constraint
 from iacengine.modules.source import parse_source
 from iacengine.modules.version import parse_version
 from iacengine.modules.wire import InputEntry
+from iacengine.registry.web.rendering import MOST
 from iacengine.registry.web.usage import usage_of
 
 NETWORK = "/modules/acme/network/aws"
@@ -211,6 +212,15 @@ def test_many_versions_are_folded_but_all_are_there(site_of, new_registry):
     page = site_of(registry).get("/modules/acme/net/aws")
     assert "10 older versions" in [one.words for one in page.all("summary")]
     assert "/modules/acme/net/aws/1.0.0" in page.links
+
+
+def test_a_page_lists_no_more_than_can_be_read(site_of, new_registry):
+    registry = new_registry()
+    registry.put("acme/net/aws", "1.0.0", resources=[f"aws_{number:04}" for number in range(MOST + 20)])
+    resources = site_of(registry).get("/modules/acme/net/aws").one(id="resources").words
+    assert f"aws_{MOST - 1:04}.a" in resources
+    assert f"aws_{MOST:04}.a" not in resources
+    assert "and 20 more resources" in resources
 
 
 # --- comparison ------------------------------------------------------------------------------------------------------
