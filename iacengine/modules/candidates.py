@@ -78,7 +78,7 @@ class Candidates:
         self._stocks: dict[Package, Stock] = {}
         self._demands: dict[tuple[Package, str], Demand] = {}
         self._released: set[Package] = set()
-        self._excluded: set[Candidate] = set()
+        self._excluded: set[tuple[Candidate, Demand | None]] = set()
         self._lookups = self._steps = 0
         self._open: dict[Candidate, None] = {}  # being looked into right now: who is met again is its own ancestor
         self._met_open: set[Candidate] = set()
@@ -100,7 +100,7 @@ class Candidates:
         """The candidates that a demand accepts, the preferred first."""
         if demand.accepted is None:
             accepts = demand.constraint.accepts
-            order = self._order(demand.stock)
+            order = [one for one in self._order(demand.stock) if (one, demand) not in self._excluded]
             if isinstance(demand.stock.package, ModuleAddress):
                 versions = ((candidate, candidate.selected.version) for candidate in order)
                 order = [candidate for candidate, version in versions if version is not None and accepts(version)]
@@ -114,7 +114,7 @@ class Candidates:
             kept = [c for c in stock.all if c.selected.version in locked]
             if not self.is_held(stock):
                 kept += [c for c in stock.all if c.selected.version not in locked and not (c.info and c.info.yanked)]
-            stock.order = [candidate for candidate in kept if candidate not in self._excluded]
+            stock.order = [candidate for candidate in kept if (candidate, None) not in self._excluded]
         return stock.order
 
     def _fill(self, stock: Stock, locked: frozenset[Version]) -> None:
@@ -166,12 +166,13 @@ class Candidates:
     def locked_versions(self, stock: Stock) -> frozenset[Version]:
         return self._locked.get(stock.package, frozenset())
 
-    def exclude(self, candidate: Candidate) -> None:
-        self._excluded.add(candidate)
+    def exclude(self, candidate: Candidate, demand: Demand | None = None) -> None:
+        """Let nobody choose a candidate, or not those who write this demand."""
+        self._excluded.add((candidate, demand))
         self._forget()
 
-    def include(self, candidate: Candidate) -> None:
-        self._excluded.discard(candidate)
+    def include(self, candidate: Candidate, demand: Demand | None = None) -> None:
+        self._excluded.discard((candidate, demand))
         self._forget()
 
     def _forget(self) -> None:

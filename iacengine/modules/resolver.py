@@ -59,16 +59,17 @@ def resolve(
     """
     candidates = Candidates(catalogue, locked or {})
     roots = tuple(dict.fromkeys(candidates.demand(required) for required in sorted(requirements, key=_written)))
+    apart: set[Stock] = set()
     for _ in range(CIRCLES):
         _make_possible(candidates, requirements, roots)
-        chosen = _Attempts(candidates, roots).run()
+        chosen = _Attempts(candidates, roots, apart).run()
         found = _circle(roots, candidates, chosen)
         if found is None:
             resolution = _resolution(requirements, candidates, chosen)
             if one_version and resolution.several():
                 raise DiagnosticsError(disagreement(resolution))
             return resolution
-        _leave_out_one(found, roots, candidates)
+        _break(found, chosen, roots, candidates, apart)
     raise too_much(f"{CIRCLES} modules call themselves in the end")
 
 
@@ -89,13 +90,32 @@ def _make_possible(candidates: Candidates, requirements: Sequence[Requirement], 
         candidates.release(held)
 
 
-def _leave_out_one(found: Sequence[Candidate], roots: Sequence[Demand], candidates: Candidates) -> None:
-    """Break a circle: leave out one of its candidates without which every root can still be met."""
+def _break(
+    found: Sequence[Candidate],
+    chosen: Mapping[Demand, Candidate],
+    roots: Sequence[Demand],
+    candidates: Candidates,
+    apart: set[Stock],
+) -> None:
+    """Break a circle: leave out one of its candidates without which every root can still be met; or else leave one out
+    for the call that leads to it; or else release what is locked of it."""
+
+    def is_possible() -> bool:
+        return all(candidates.can_be_met(root) for root in roots)
+
     for candidate in reversed(found):
         candidates.exclude(candidate)
-        if all(candidates.can_be_met(root) for root in roots):
+        if is_possible():
             return
         candidates.include(candidate)
+    for caller, called in zip(found, (*found[1:], found[0]), strict=True):
+        for demand in candidates.demands(caller):
+            if chosen[demand] is called:
+                candidates.exclude(called, demand)
+                if is_possible():
+                    apart.add(called.stock)
+                    return
+                candidates.include(called, demand)
     held = [candidate.stock for candidate in found if candidates.is_held(candidate.stock)]
     if not held:
         raise DiagnosticsError(circle([candidate.selected for candidate in found]))
@@ -157,9 +177,9 @@ class _Pin:
 class _Splits:
     """Which demands on a package share a version: all of them, until it is split."""
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, apart: Collection[Stock]) -> None:
         self._candidates = candidates
-        self._apart: set[Stock] = set()  # each demand for itself
+        self._apart = set(apart)  # each demand for itself
         self._agreed: dict[Stock, list[Candidate]] = {}  # one group for each of these versions
         self._groups: dict[Stock, list[_Group]] = {}
         self._of: dict[Demand, _Group] = {}
@@ -325,10 +345,12 @@ class _Conflicts(BaseReporter[Demand, _Pin, _Group]):
 class _Attempts:
     """Searches, each with what the one before taught."""
 
-    def __init__(self, candidates: Candidates, roots: Sequence[Demand]) -> None:
+    def __init__(self, candidates: Candidates, roots: Sequence[Demand], apart: Collection[Stock]) -> None:
+        """`apart`: packages whose demands must not share a version, since that would be a circle."""
         self._candidates = candidates
         self._roots = roots
-        self._splits = _Splits(candidates)
+        self._apart = apart
+        self._splits = _Splits(candidates, apart)
         self._both: dict[tuple[Demand, ...], Sequence[Candidate]] = {}
         self._rounds = self._effort = 0
 
@@ -465,7 +487,7 @@ class _Attempts:
             by_stock.setdefault(demand.stock, []).append(demand)
         for stock, demands in by_stock.items():
             used = {chosen[demand] for demand in demands}
-            if len(used) > 1:
+            if len(used) > 1 and stock not in self._apart:
                 better = self._cover(stock, demands, used)
                 if len(set(better.values())) < len(used):
                     chosen.update(better)
