@@ -237,7 +237,7 @@ def recording(recorder: RunRecorder) -> Iterator[RunRecorder]:
 
 def outcome_word(outcome: Outcome) -> str:
     """How an apply ended, in the words of `RunRecord`."""
-    if outcome.unsettled:
+    if outcome.unsettled and outcome.interrupted:
         return "interrupted"
     if outcome.is_rolled_back:
         return "rolled back"

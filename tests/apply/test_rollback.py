@@ -353,6 +353,7 @@ def test_what_nobody_can_look_up_is_left_to_the_next_run(on_failure, watched):
     outcome = watched.apply(mock(TWO, lost, gone) | {"stack": ONE_TRY}, on_failure=on_failure)
     assert [str(address) for address in outcome.unsettled] == ["mock_object.b"]
     assert outcome.needs_recovery
+    assert watched.backend.runs()[0].outcome == "paused"
     (watched.folder / "main.tf.json").write_text(json.dumps(mock(TWO)))
     stack = engine.open_stack(str(watched.folder))
     with engine.session(stack, "iac recover") as held:

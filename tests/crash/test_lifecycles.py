@@ -102,14 +102,17 @@ class Spec:
             found["mock_object"]["guard"] = {"name": "guard", "kind": self.image, **protected}
         return found
 
-    def document(self, faults, on_failure, lag):
+    def document(self, faults, on_failure, lag, key):
         mock = {"cloud": "../cloud.sqlite", "faults": list(faults)}
         if lag:
             mock["eventual_consistency"] = {"reads": lag}
         retries = {"attempts": 2, "first_wait": "1ms", "longest_wait": "1ms"}
         other = "final" if self.last == "last" else "last"
+        settings = {"on_failure": on_failure, "backend": {"local": {"path": "../state.json"}}}
+        if key:
+            settings["encryption"] = {"key_file": key}
         return {
-            "terraform": {"on_failure": on_failure, "backend": {"local": {"path": "../state.json"}}},
+            "terraform": settings,
             "stack": {"retries": {"mock": retries}},
             "provider": {"mock": mock},
             "resource": self.resources,
@@ -206,6 +209,7 @@ class World:
     folder: object
     stacks: dict
     lag: int
+    key: str
     count_names: object
     specs: dict = field(default_factory=dict)
     drifted: set = field(default_factory=set)
@@ -219,10 +223,10 @@ class World:
             stack.write(PART, "m/main.tf.json")
 
     def write(self, operator, *, faults=(), on_failure="pause"):
-        self.stacks[operator].write(self.specs[operator].document(faults, on_failure, self.lag))
+        self.stacks[operator].write(self.specs[operator].document(faults, on_failure, self.lag, self.key))
         with self.cloud_file() as connection:
             if connection is not None:
-                connection.execute("DELETE FROM counters")
+                connection.execute("DELETE FROM counters")  # faults count from the first operation of each step
 
     def open(self, operator):
         return engine.open_stack(str(self.stacks[operator].folder))
@@ -334,9 +338,11 @@ class Lifecycles(RuleBasedStateMachine):
     new_world = None
     counts: ClassVar[Counter] = Counter()
 
-    @initialize(lag=st.sampled_from([0, 0, 2]), first=specs(), second=specs())
-    def begin(self, lag, first, second):
-        self.world = type(self).new_world(lag)
+    @initialize(
+        lag=st.sampled_from([0, 0, 2]), sealed=st.sampled_from([False, False, True]), first=specs(), second=specs()
+    )
+    def begin(self, lag, sealed, first, second):
+        self.world = type(self).new_world(lag, sealed)
         self.world.specs = {"a": first, "b": second}
         for operator in OPERATORS:
             self.world.write(operator)
@@ -644,13 +650,17 @@ def try_lifecycles(crash_process, stack_in, tmp_path_factory, without_ids, monke
     """try_lifecycles(CASES, STEPS, **settings): so many lifecycles, of at most so many steps; what was done in them."""
     monkeypatch.setattr(presence, "_PAUSES", (0.0,) * 9)
 
-    def new_world(lag):
+    key = tmp_path_factory.mktemp("keys") / "key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+
+    def new_world(lag, sealed):
         folder = tmp_path_factory.mktemp("world")
         stacks = {}
         for operator in OPERATORS:
             (folder / operator).mkdir()
             stacks[operator] = stack_in(folder / operator, crash_process)
-        return World(folder, stacks, lag, without_ids)
+        return World(folder, stacks, lag, str(key) if sealed else "", without_ids)
 
     def try_them(cases, steps, **more):
         machine = type("Lifecycles", (Lifecycles,), {"new_world": staticmethod(new_world), "counts": Counter()})
