@@ -27,6 +27,8 @@ from iacengine.registry.web import routes as pages
 _WRITTEN_DOWN = 5.0  # seconds between writes of what is counted
 _TIDIED = 600.0  # seconds between looks for packages that a crash left behind
 
+_PARTS = (modules, packages, standing, accounts, terraform, health, pages)
+
 log = structlog.get_logger("iacengine.registry")
 
 
@@ -60,8 +62,9 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for part in (modules, packages, standing, accounts, terraform, health, pages):
+    for part in _PARTS:
         app.include_router(part.router)
+    app.state.paths = [route for part in _PARTS for route in part.router.routes]
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(DiagnosticsError, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
@@ -96,10 +99,19 @@ async def _tidy(service: Service) -> None:
 
 async def _refused(request: Request, problem: Exception) -> Response:
     refusal = _refusal(problem)
+    if refusal.status == 405:
+        refusal.headers["Allow"] = ", ".join(_allowed(request))
     if isinstance(problem, DiagnosticsError):
         log.error("unavailable", id=request.scope["state"]["request_id"], problem=str(problem))
     body, headers = problem_answer(refusal, request.scope)
     return Response(body, refusal.status, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """What can be done at this path: Starlette tells only of the first route that fits it."""
+    path = request.scope["path"]
+    fitting = (route for route in request.app.state.paths if route.path_regex.match(path))
+    return sorted({method for route in fitting for method in route.methods})
 
 
 def _refusal(problem: Exception) -> Refusal:

@@ -10,7 +10,7 @@ from iacengine.modules.wire import NAMESPACE_PATTERN
 from iacengine.registry.refusal import Refusal
 
 READ, ADMIN = "read", "admin"
-_PUBLISH = re.compile(rf"publish:(?:{NAMESPACE_PATTERN[1:-1]})")
+SCOPE_PATTERN = rf"^(?:{READ}|{ADMIN}|publish:{NAMESPACE_PATTERN[1:-1]})$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,4 @@ class Caller:
 
 def is_scope(text: str) -> bool:
     """Whether this is a scope: `read`, `admin`, `publish:NAMESPACE`."""
-    return text in (READ, ADMIN) or _PUBLISH.fullmatch(text) is not None
+    return re.fullmatch(SCOPE_PATTERN, text) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -165,6 +166,52 @@ def test_the_api_describes_itself(registry):
         assert operation["description"]
     identifiers = [operation["operationId"] for operation in operations]
     assert len(set(identifiers)) == len(identifiers)
+
+
+def test_answers_are_as_the_api_describes_them(registry, make_package, send_package, version_path, signing_keys):
+    space, client = registry.publisher()
+    packed = make_package(
+        f"{space}/net/aws", description="d", tags=("t",), dependencies=[(f"{space}/net/aws", "~> 1.0")]
+    )
+    assert send_package(client, packed, packed.envelope(signing_keys[0])).status_code == 201
+    admin = registry.client(registry.token("admin", user="root"))
+    admin.put(f"/api/v1/modules/{space}/net/aws/deprecation", json={"reason": "r"})
+    admin.put(f"/api/v1/revocations/{signing_keys[0].id}", json={"reason": "r"})
+    document = admin.get("/api/v1/openapi.json").json()
+    given = {"namespace": space, "name": "net", "system": "aws", "version": "1.0.0"}
+    looked_at = []
+    for path, operations in document["paths"].items():
+        if "get" not in operations or path.endswith("/package"):
+            continue
+        for values, status in ((given, 200), (dict.fromkeys(given, "0.0.0") | {"system": "none"}, 404)):
+            answer = admin.get(path.format(**values))
+            if values is not given and answer.status_code == 200:
+                continue  # it has no parameters
+            assert answer.status_code == status or answer.status_code == 422, path
+            described = operations["get"]["responses"].get(
+                str(answer.status_code), operations["get"]["responses"]["default"]
+            )
+            if answer.status_code == 200:
+                schema = described["content"][answer.headers["content-type"]]["schema"]
+            else:
+                schema = operations["get"]["responses"]["default"]["content"]["application/problem+json"]["schema"]
+            whole = schema | {"components": document["components"]}
+            jsonschema.Draft202012Validator(whole).validate(answer.json())
+            looked_at.append(path)
+    assert len(looked_at) > 15
+
+
+def test_what_cannot_be_done_at_a_path_is_answered_with_what_can(registry, code_of):
+    client = registry.client()
+    for method, path, allowed in (
+        ("POST", "/api/v1/modules/acme/net/aws/versions/1.0.0", "DELETE, GET, PUT"),
+        ("PUT", "/api/v1/tokens", "GET, POST"),
+        ("DELETE", "/api/v1/modules/acme/net/aws/versions/1.0.0/package", "GET, HEAD"),
+        ("POST", "/healthz", "GET"),
+    ):
+        answer = client.request(method, path)
+        assert code_of(answer) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == allowed
 
 
 def test_answers_carry_what_keeps_browsers_safe(registry):

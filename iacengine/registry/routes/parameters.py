@@ -19,7 +19,7 @@ from iacengine.modules.wire import (
     encode,
 )
 from iacengine.registry.answers import Kept, kept_json
-from iacengine.registry.caller import READ, Caller
+from iacengine.registry.caller import READ, SCOPE_PATTERN, Caller
 from iacengine.registry.gate import answer_key, matches
 from iacengine.registry.service import Service, service_of
 
@@ -62,7 +62,7 @@ class TokenBody(BaseModel):
     """A token that is asked for; `days` null: as long as the one that asks."""
 
     name: str = Field(min_length=1, max_length=100, pattern=NO_NUL)
-    scopes: list[str] = Field(min_length=1, max_length=100)
+    scopes: list[Annotated[str, Field(pattern=SCOPE_PATTERN)]] = Field(min_length=1, max_length=100)
     days: float | None = Field(default=None, gt=0, le=3650)
 
 
