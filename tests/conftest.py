@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -28,6 +30,7 @@ from iacengine.testing.services.state_server import StateServer
 settings.register_profile("iacengine", deadline=None)
 settings.load_profile("iacengine")
 
+_INSTALL_SECONDS = 240
 _WARM_PROCESS = Path(__file__).with_name("warm_process.py")
 
 
@@ -337,6 +340,56 @@ def places(request: pytest.FixtureRequest) -> Callable[[str], dict[str, Any]]:
 
     makers: dict[str, Callable[[], dict[str, Any]]] = {"local": dict, "http": http, "s3": s3, "postgres": postgres}
     return lambda kind: makers[kind]()
+
+
+@pytest.fixture(scope="session")
+def environment_of(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """`environment_of("checkov>=3")`: the bin directory of a virtual environment that has it; made once, and kept.
+
+    It is for programs of others, whose dependencies are not ours. The test is skipped, and says why, where the package cannot be installed.
+    """
+
+    def find(requirement: str) -> Path:
+        name = f"{requirement}-{sys.version_info.major}.{sys.version_info.minor}"
+        folder = Path(request.config.cache.mkdir("consumers")) / "".join(c if c.isalnum() else "-" for c in name)
+        folder.mkdir(exist_ok=True)
+        ready = folder / "ready"
+        with (folder / "lock").open("w") as lock:  # several workers may come at once
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists() or not (folder / "venv" / "bin" / "python").exists():
+                _install(folder / "venv", requirement)
+                ready.touch()
+        return folder / "venv" / "bin"
+
+    return find
+
+
+def _install(venv: Path, requirement: str) -> None:
+    python = str(venv / "bin" / "python")
+    _run([sys.executable, "-m", "venv", "--clear", str(venv)], requirement)
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if uv is not None and _done([uv, "pip", "install", "--quiet", "--python", python, requirement]) is None:
+        return
+    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement], requirement)
+
+
+def _run(command: list[str], requirement: str) -> None:
+    problem = _done(command)
+    if problem is not None:
+        pytest.skip(f"{requirement} cannot be installed: {problem}")
+
+
+def _done(command: list[str]) -> str | None:
+    """What went wrong, or None."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"it took more than {_INSTALL_SECONDS} s"
+    if done.returncode == 0:
+        return None
+    return ((done.stderr.strip() or done.stdout.strip()).splitlines() or ["it failed"])[-1]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
