@@ -12,6 +12,7 @@ from iacengine.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from iacengine import engine
+    from iacengine.state.backends.base import Backend
     from iacengine.state.backends.settings import BackendSettings
     from iacengine.state.migration import Migration
 
@@ -56,6 +57,7 @@ def command(
         if before is None:
             raise _unchanged(here.describe())
         leaving = SealedBackend(open_backend(before), here.settings)
+        _require_reachable(leaving, before.type)
     if not as_json:
         terminal.line(f"Moving the state from {leaving.describe()} to {arriving.describe()} ...")
         terminal.flush()
@@ -92,6 +94,23 @@ def _place(stack: engine.Engine, option: str, text: str) -> BackendSettings:
     if name == "local":
         values.setdefault("path", stack.placement.default)
     return BackendSettings(name, values, stack.placement.settings.directory)
+
+
+def _require_reachable(leaving: Backend, kind: str) -> None:
+    """Raise DiagnosticsError when the place that is remembered cannot be looked at, and say what may be missing."""
+    from iacengine.foundation.diagnostics import DiagnosticsError, error  # lazy: help needs none of it
+
+    try:
+        leaving.lock_holder()
+    except DiagnosticsError as found:
+        note = error(
+            "Where the state was is remembered without secrets",
+            f"Passwords and keys of a backend block are written down nowhere, so that {leaving.describe()} was looked "
+            "for without them.",
+            remedy="If it needs any, set them in the environment, or name that place whole: "
+            f"iac state migrate --from '{{\"{kind}\": {{…}}}}'.",
+        )
+        raise DiagnosticsError(*found.diagnostics, note) from found
 
 
 def _unchanged(where: str) -> Exception:

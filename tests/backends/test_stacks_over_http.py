@@ -12,7 +12,7 @@ import pytest
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.lock import lock_claim
-from iacengine.testing.services.state_server import Fault
+from iacengine.testing.services.state_server import Fault, StateServer
 
 RESOURCES = {"mock_object": {"a": {"name": "a"}, "b": {"count": 3, "name": "b ${count.index}"}}}
 
@@ -172,6 +172,22 @@ def test_a_move_that_was_killed_goes_on(stack, server):
     assert "migration was cut off" in stack.iac("plan", "--lock-timeout=30s", code=1).err
     assert stack.iac("state", "migrate", "--lock-timeout=30s", "--json").document["outcome"] == "moved"
     assert stack.plan() == {}
+
+
+def test_a_place_that_is_remembered_without_its_secrets_can_be_named_with_them(stack, tmp_path):
+    guarded = StateServer(tmp_path / "guarded", credentials="me:hunter2")
+    try:
+        block = http(guarded, username="me", password="hunter2")
+        write(stack, block)
+        stack.apply()
+        write(stack)
+        done = stack.iac("state", "migrate", code=1)
+        assert "remembered without secrets" in done.err
+        assert "--from" in done.err
+        assert "Moved 4 objects" in stack.iac("state", "migrate", "--from", json.dumps(block)).out
+        assert stack.plan() == {}
+    finally:
+        guarded.stop()
 
 
 def test_outputs_are_not_read_from_where_a_state_was_moved_away(stack, new_stack, server):
