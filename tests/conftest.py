@@ -346,7 +346,8 @@ def places(request: pytest.FixtureRequest) -> Callable[[str], dict[str, Any]]:
 def environment_of(request: pytest.FixtureRequest) -> Callable[[str], Path]:
     """`environment_of("checkov>=3")`: the bin directory of a virtual environment that has it; made once, and kept.
 
-    It is for programs of others, whose dependencies are not ours. The test is skipped, and says why, where the package cannot be installed.
+    It is for programs of others, whose dependencies are not ours. The test is skipped, and says why, where the package
+    cannot be installed.
     """
 
     def find(requirement: str) -> Path:
