@@ -687,6 +687,8 @@ def test_some_lifecycles(try_lifecycles):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(14_400)
-def test_many_lifecycles(try_lifecycles):
-    assert try_lifecycles(2_000, 12)["cases"] >= 2_000
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("part", range(4))
+def test_many_lifecycles(part, try_lifecycles):
+    """2,000 in all, others in each run; `--junitxml` tells what was done in them."""
+    assert try_lifecycles(500, 12)["cases"] >= 500
