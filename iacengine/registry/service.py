@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from iacengine.registry.store.standing import count_downloads
 from iacengine.registry.tickets import Tickets
 
 T = TypeVar("T")
+
+_TOLD = 60.0  # seconds after which what answers in memory say of downloads is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Service:
         self.readiness = Readiness()
         self._downloads: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self._counting = threading.Lock()
+        self._untold, self._told = False, time.monotonic()
         self._limiter: anyio.CapacityLimiter | None = None
         self._inspections: anyio.CapacityLimiter | None = None
 
@@ -90,19 +94,24 @@ class Service:
             self._downloads[0][module] += 1
             self._downloads[1][version] += 1
 
-    def write_down(self) -> None:
-        """Write down downloads and the use of tokens. Raises DatabaseError."""
+    def write_down(self, now: float | None = None) -> None:
+        """Write down downloads and the use of tokens. Raises DatabaseError. `now`: in place of `time.monotonic`."""
         with self._counting:
             modules, versions = self._downloads
             self._downloads = (Counter(), Counter())
         try:
             if modules:
                 self.store.write(lambda connection: count_downloads(connection, modules, versions), "count downloads")
+                self._untold = True
         except BaseException:
             with self._counting:
                 self._downloads[0].update(modules)
                 self._downloads[1].update(versions)
             raise
+        # Seldom, since whoever hears of a change forgets all answers.
+        if self._untold and (now or time.monotonic()) - self._told >= _TOLD:
+            self.store.write(lambda connection: None, "tell of downloads", "downloads")
+            self._untold, self._told = False, time.monotonic()
         self.authenticator.write_uses()
 
     def tidy(self, age: float = ABANDONED) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 
 import psycopg
@@ -61,6 +62,28 @@ def test_a_page_changes_when_something_is_published(site_of, new_registry):
     registry.put("acme/net/aws", "1.1.0")
     registry.service.answers.changed()  # other processes are told by the database
     assert site.get("/modules/acme/net/aws").title.startswith("net 1.1.0")
+
+
+def test_a_page_in_memory_tells_of_downloads_after_a_while(site_of, new_registry, make_package, send_package):
+    registry = new_registry()
+    space, client = registry.publisher("acme")
+    assert send_package(client, make_package(f"{space}/net/aws")).status_code == 201
+    site = site_of(registry)
+
+    def wait_until(true):
+        deadline = time.monotonic() + 10
+        while not true():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def shows(text):
+        return text in site.get("/modules/acme/net/aws").one("aside").words
+
+    wait_until(lambda: registry.service.answers.begin().heard)  # before that nothing is kept
+    assert shows("0 of this version, 0 of all")
+    assert site.client.get("/api/v1/modules/acme/net/aws/versions/1.0.0/package").status_code == 200
+    registry.service.write_down(now=time.monotonic() + 60)
+    wait_until(lambda: shows("1 of this version, 1 of all"))
 
 
 def test_head_is_answered_without_a_body(site):
