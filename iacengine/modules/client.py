@@ -23,7 +23,7 @@ import orjson
 
 from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.cache import Cache, CacheMetrics
-from iacengine.foundation.diagnostics import DiagnosticsError, failure
+from iacengine.foundation.diagnostics import DiagnosticsError, error, failure
 from iacengine.foundation.http import Answer, HttpClient, HttpError, HttpSettings
 from iacengine.foundation.retry import Backoff
 from iacengine.modules import wire
@@ -392,8 +392,9 @@ def _refused(answer: Answer, host: str) -> RegistryError:
             problem = wire.decode(wire.Problem, answer.content)
     if problem is not None:
         detail = f"{host}: {problem.detail or problem.title}"
-        found = failure(problem.title, detail, remedy=problem.remedy or _remedy(answer.status, host))
-        return RegistryError(*found.diagnostics, status=answer.status, code=problem.code)
+        remedy = problem.remedy or _remedy(answer.status, host)
+        told = error(problem.title, detail, remedy=remedy, code=problem.code)
+        return RegistryError(told, status=answer.status, code=problem.code)
     summary = {401: "Credentials refused", 403: "Permission denied", 404: "Not found in the registry"}
     found = failure(
         summary.get(answer.status, "The registry refused"),

@@ -46,12 +46,13 @@ class Shelved:
 
 @dataclass(slots=True)
 class Reply:
-    """What is about to be answered; a test may change it."""
+    """What is about to be answered; a test may change it. `cut`: break the connection after so many bytes."""
 
     path: str
     status: int
     headers: dict[str, str]
     content: bytes
+    cut: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -160,7 +161,8 @@ def _handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             for name, value in {**reply.headers, "Content-Length": str(len(reply.content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.content)
+            self.wfile.write(reply.content[: reply.cut])
+            self.close_connection = reply.cut is not None
 
         def log_message(self, *_: Any) -> None:
             """Nobody reads it."""
