@@ -21,6 +21,7 @@ from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_expression
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.references import Subject
+from iacengine.lang.remedies import remedy_of
 from iacengine.lang.render import with_rendering
 from iacengine.lang.values import ListValue, MapValue, SetValue, Unknown, Value, is_null
 from iacengine.state.model import State
@@ -118,7 +119,7 @@ def _diagnostic(failed: ExpressionError, text: str) -> Diagnostic:
         Severity.ERROR,
         failed.summary,
         failed.detail,
-        failed.remedy,
+        remedy_of(failed),
         SourceRange("console", first, last),
         Snippet(text.split("\n")[line], values=failed.values),
     )

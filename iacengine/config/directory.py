@@ -53,7 +53,11 @@ def module_files(directory: str, files: Files) -> ModuleFiles:
         entries = files.entries(directory)
     except OSError as failure:
         raise DiagnosticsError(
-            error("Cannot read a directory", f"{directory}: {failure.strerror or failure}.")
+            error(
+                "Cannot read a directory",
+                f"{directory}: {failure.strerror or failure}.",
+                remedy="Look at its permissions.",
+            )
         ) from failure
     names = [name for name, is_directory in entries if not is_directory and not _is_hidden(name)]
     found = [name for name in names if name.endswith(SUFFIXES)]
@@ -88,7 +92,8 @@ def _is_override(name: str) -> bool:
 
 def _no_directory(directory: str, kind: str | None, files: Files) -> Diagnostic:
     if kind is not None:
-        return error("Not a directory", f"{directory} is a {kind}, not a module's directory.")
+        detail = f"{directory} is a {kind}, not a module's directory."
+        return error("Not a directory", detail, remedy="Name the directory that holds the files of the module.")
     parent, name = posixpath.split(directory)
     near = None
     if files.kind(parent or ".") == "directory":

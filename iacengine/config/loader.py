@@ -126,7 +126,8 @@ class _Loader:
             try:
                 text = self._files.read(path)
             except OSError as failure:
-                self._findings.add(error("Cannot read a file", f"{path}: {failure.strerror or failure}."))
+                detail = f"{path}: {failure.strerror or failure}."
+                self._findings.add(error("Cannot read a file", detail, remedy="Look at its permissions."))
                 continue
             file = self._read[path] = source_file(path, text)
             try:

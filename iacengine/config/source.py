@@ -94,6 +94,8 @@ def explain(
     expression_error: ExpressionError, origin: Origin, values: Iterable[tuple[str, str]] = (), *, path: KeyPath = ()
 ) -> Diagnostic:
     """An error of an expression as a diagnostic; the expression stands at `path` below the origin."""
+    from iacengine.lang.remedies import remedy_of  # lazy: wanted for mistakes alone
+
     inside = (*path, *expression_error.path)
     range_, snippet = locate(origin, inside, expression_error.span, key=expression_error.key_of)
     known = tuple(values) or expression_error.values
@@ -103,7 +105,7 @@ def explain(
         Severity.ERROR,
         expression_error.summary,
         expression_error.detail,
-        expression_error.remedy,
+        remedy_of(expression_error),
         range_,
         snippet,
     )

@@ -216,7 +216,7 @@ def _unsuitable(variable: Variable, given: _Given, problem: ConversionError) -> 
         f'Invalid value for the variable "{variable.name}"',
         f"{given.source} does not fit var.{variable.name}{path}, declared at "
         f"{place_text(variable.origin)}: {problem.message}.",
-        remedy=type_remedy(variable.constraint.type) if variable.constraint and not problem.path else None,
+        remedy=type_remedy(variable.constraint.type) if variable.constraint else None,
     )
     if given.origin is None or given.origin.file.syntax == "text":
         return found

@@ -54,7 +54,7 @@ def _explained(problem: str, character: str, line: str) -> tuple[str, str, str |
         return (
             "Unexpected colon",
             "A colon followed by a space begins a value here, in a text that is no key.",
-            "Put the text in quotes when the colon belongs to it, as in ${[for x in y : x]}; or check the indentation.",
+            "Put the whole text in quotes if the colon belongs to it: '${[for x in y : x]}'. Or check the indentation.",
         )
     if _FLOW_TEMPLATE.search(line) and ("flow" in problem or "expected ','" in problem or "cannot start" in problem):
         return (
@@ -73,7 +73,7 @@ def _explained(problem: str, character: str, line: str) -> tuple[str, str, str |
     if "did not find expected ',' or" in problem:
         return (
             "Unfinished list or mapping",
-            f"Inside a bracket, {problem.removeprefix('did not find ')} must follow.",
+            f"Inside a bracket a comma or {problem[-3:]} must follow here.",
             "Close the bracket, or put a comma between two elements.",
         )
     if "unknown escape character" in problem:
@@ -90,7 +90,7 @@ def _explained(problem: str, character: str, line: str) -> tuple[str, str, str |
         )
     if "could not find expected ':'" in problem:
         return ("Missing colon", "A key is followed by a colon and a space.", "Write `key: value`.")
-    return "Invalid YAML", f"{problem[:1].upper()}{problem[1:]}.", None
+    return "Invalid YAML", f"{problem[:1].upper()}{problem[1:]}.", "Look for a character that YAML takes for its own."
 
 
 def _forbidden_character(text: str) -> int:

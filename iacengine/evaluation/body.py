@@ -11,11 +11,12 @@ from typing import Any
 
 from iacengine.config.model import Origin
 from iacengine.config.source import explain, locate
-from iacengine.evaluation.scope import AnyScope
+from iacengine.evaluation.scope import AnyScope, with_values
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.references import Subject
+from iacengine.lang.types import friendly_name
 from iacengine.lang.values import (
     ListValue,
     MapValue,
@@ -24,6 +25,7 @@ from iacengine.lang.values import (
     Value,
     is_null,
     mark,
+    type_of,
     unmark,
 )
 from iacengine.schema import Block, NestedBlock, Nesting, written_as_block
@@ -91,7 +93,11 @@ def _nested(name: str, raw: Any, nested: NestedBlock, scope: AnyScope, origin: O
         bodies.append(_body(body, nested.block, scope, where))
     if nested.nesting in (Nesting.SINGLE, Nesting.GROUP):
         if len(bodies) > 1:
-            diagnostic = error("Too many blocks", f'At most one "{name}" block is allowed, {len(bodies)} are given.')
+            diagnostic = error(
+                "Too many blocks",
+                f'At most one "{name}" block is allowed, {len(bodies)} are given.',
+                remedy="Remove all but one.",
+            )
             raise DiagnosticsError(diagnostic.at(*locate(origin.at(1))))
         return bodies[0] if bodies else None
     return tuple(bodies)
@@ -111,6 +117,7 @@ def _not_a_body(name: str, raw: Any, origin: Origin) -> DiagnosticsError:
     diagnostic = error(
         "Invalid block",
         f'"{name}" is a block, so its value is a mapping of its arguments (or a list of them), not {raw!r}.',
+        remedy=f"Write {name}: {{ARGUMENT: VALUE}}.",
     )
     return DiagnosticsError(diagnostic.at(*locate(origin)))
 
@@ -120,11 +127,18 @@ def _dynamic(result: dict[str, Value], name: str, specs: Any, block: Block, scop
     nested = written_as_block(block, name)
     if nested is None:
         known = ", ".join(sorted(block.blocks)) or "none"
-        diagnostic = error("Unsupported block type", f'There is no block type "{name}" here. Block types: {known}.')
+        diagnostic = error(
+            "Unsupported block type",
+            f'There is no block type "{name}" here. Block types: {known}.',
+            remedy="Choose one of these.",
+        )
         raise DiagnosticsError(diagnostic.at(*locate(origin)))
     for spec in _listed(specs):
         if not isinstance(spec, Mapping) or "for_each" not in spec or "content" not in spec:
-            diagnostic = error("Invalid dynamic block", 'A dynamic block needs "for_each" and "content".')
+            remedy = f"Write dynamic: {{{name}: {{for_each: …, content: {{ … }}}}}}."
+            diagnostic = error(
+                "Invalid dynamic block", 'A dynamic block needs "for_each" and "content".', remedy=remedy
+            )
             raise DiagnosticsError(diagnostic.at(*locate(origin)))
         made, marks = _generate(name, spec, nested, scope, origin)
         before = result.get(name)
@@ -135,7 +149,8 @@ def _dynamic(result: dict[str, Value], name: str, specs: Any, block: Block, scop
         elif nested.nesting in (Nesting.SINGLE, Nesting.GROUP):
             bodies = [body for _, body in made]
             if len(bodies) + (before is not None) > 1:
-                diagnostic = error("Too many blocks", f'At most one "{name}" block is allowed.')
+                detail = f'At most one "{name}" block is allowed, and "for_each" makes {len(bodies)}.'
+                diagnostic = error("Too many blocks", detail, remedy="Let for_each have one element at most.")
                 raise DiagnosticsError(diagnostic.at(*locate(origin)))
             value = bodies[0] if bodies else before
         elif not made and name in block.attributes:
@@ -161,10 +176,18 @@ def _generate(
         _body(spec["content"], nested.block, scope.with_names(unknown), origin.at("content"))
         return collection, marks
     if is_null(collection):
-        diagnostic = error("Invalid dynamic for_each value", "Cannot use a null value in for_each.")
-        raise DiagnosticsError(diagnostic.at(*locate(origin, ("for_each",))))
+        remedy = "For no block at all write []; coalesce gives a null another value."
+        diagnostic = error("Invalid dynamic for_each value", "Cannot use a null value in for_each.", remedy=remedy)
+        raise DiagnosticsError(with_values(diagnostic, spec["for_each"], scope, origin.at("for_each")))
     made = []
-    for key, value in _elements(collection, origin):
+    if not isinstance(collection, SetValue | tuple | ListValue | MapValue | dict):
+        diagnostic = error(
+            "Invalid dynamic for_each value",
+            f"for_each needs a list, a set, a map or an object, and this is a {friendly_name(type_of(collection))}.",
+            remedy="For one block write [x], for one or none ${CONDITION ? [x] : []}.",
+        )
+        raise DiagnosticsError(with_values(diagnostic, spec["for_each"], scope, origin.at("for_each")))
+    for key, value in _elements(collection):
         names: dict[Subject, Value] = {
             ("resource", iterator, "key"): key,
             ("resource", iterator, "value"): value,
@@ -178,14 +201,11 @@ def _generate(
     return made, marks
 
 
-def _elements(collection: Value, origin: Origin) -> list[tuple[Value, Value]]:
+def _elements(collection: Value) -> list[tuple[Value, Value]]:
     if isinstance(collection, SetValue):
         return [(item, item) for item in collection.items]
     if isinstance(collection, tuple | ListValue):
         return list(enumerate(collection))
     if isinstance(collection, MapValue):
         return list(collection.items.items())
-    if isinstance(collection, dict):
-        return [(key, collection[key]) for key in sorted(collection)]
-    diagnostic = error("Invalid dynamic for_each value", "for_each needs a list, a set, a map or an object.")
-    raise DiagnosticsError(diagnostic.at(*locate(origin, ("for_each",))))
+    return [(key, collection[key]) for key in sorted(collection)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from iacengine.config.model import Condition, Origin
-from iacengine.config.source import explain, locate
-from iacengine.evaluation.scope import AnyScope
+from iacengine.config.source import explain
+from iacengine.evaluation.scope import AnyScope, with_values
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.errors import ExpressionError
@@ -32,6 +32,9 @@ class Verdict:
     diagnostic: Diagnostic | None = None
 
 
+_REMEDY = "Change what the condition looks at, or the condition."
+_TEXT = "Write a text that says what was expected; join makes one of a list."
+_TEST = "Write a test that is true or false, such as self.size > 0."
 PASSED = Verdict(Status.PASS)
 UNDECIDED = Verdict(Status.UNKNOWN)
 
@@ -49,8 +52,9 @@ def judge(condition: Condition, scope: AnyScope, what: str, *, severity: Severit
     message, problem = _message(condition, scope)
     if problem is not None:
         return Verdict(Status.ERROR, "", problem)
-    range_, snippet = locate(condition.origin, ("condition",))
-    return Verdict(Status.FAIL, message, Diagnostic(severity, what, message, None, range_, snippet))
+    told = Diagnostic(severity, what, message, _REMEDY)
+    told = with_values(told, condition.condition, scope, condition.origin.at("condition"))
+    return Verdict(Status.FAIL, message, told)
 
 
 def unreadable(failure: DiagnosticsError) -> tuple[Verdict, ...]:
@@ -63,23 +67,23 @@ def unreadable(failure: DiagnosticsError) -> tuple[Verdict, ...]:
 
 
 def _condition(condition: Condition, scope: AnyScope) -> bool | None:
-    origin = condition.origin.at("condition")
-    value, _ = unmark(_evaluate(condition.condition, scope, origin))
+    origin, raw = condition.origin.at("condition"), condition.condition
+    value, _ = unmark(_evaluate(raw, scope, origin))
     if is_unknown(value):
         return None
     if is_null(value):
-        raise _invalid(origin, "The condition is null; it must come to true or false.")
+        raise _invalid(origin, raw, scope, "The condition is null; it must come to true or false.", _TEST)
     try:
         result, _ = unmark(convert(value, BOOL))
     except ConversionError as found:
-        raise _invalid(origin, f"The condition must come to true or false: {found}.") from None
+        raise _invalid(origin, raw, scope, f"The condition must come to true or false: {found}.", _TEST) from None
     return bool(result)
 
 
 def _message(condition: Condition, scope: AnyScope) -> tuple[str, Diagnostic | None]:
-    origin = condition.origin.at("error_message")
+    origin, raw = condition.origin.at("error_message"), condition.error_message
     try:
-        value: Value = _evaluate(condition.error_message, scope, origin)
+        value: Value = _evaluate(raw, scope, origin)
         if not is_wholly_known(value):
             return "The error message is not known yet.", None
         value, marks = unmark_deep(value)
@@ -88,10 +92,10 @@ def _message(condition: Condition, scope: AnyScope) -> tuple[str, Diagnostic | N
         if EPHEMERAL in marks:
             return "The error message holds an ephemeral value, so it is not shown.", None
         if is_null(value):
-            raise _invalid(origin, "The error message is null; a text is needed.")
+            raise _invalid(origin, raw, scope, "The error message is null; a text is needed.", _TEXT)
         return str(convert(value, STRING)).strip(), None
     except ConversionError as found:
-        return "", _invalid(origin, f"The error message must be a text: {found}.").diagnostics[0]
+        return "", _invalid(origin, raw, scope, f"The error message must be a text: {found}.", _TEXT).diagnostics[0]
     except DiagnosticsError as found:
         return "", found.diagnostics[0]
 
@@ -103,5 +107,5 @@ def _evaluate(raw: object, scope: AnyScope, origin: Origin) -> Value:
         raise DiagnosticsError(explain(found, origin)) from None
 
 
-def _invalid(origin: Origin, detail: str) -> DiagnosticsError:
-    return DiagnosticsError(error("Invalid condition", detail).at(*locate(origin)))
+def _invalid(origin: Origin, raw: object, scope: AnyScope, detail: str, remedy: str) -> DiagnosticsError:
+    return DiagnosticsError(with_values(error("Invalid condition", detail, remedy=remedy), raw, scope, origin))

@@ -8,14 +8,14 @@ composed from it. Planning and applying use the same scopes: planning fills in p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iacengine.addresses import InstanceKey, Mode, ModuleInstance, Resource, ResourceInstance, module_path_text
 from iacengine.config.model import Configuration, Module, Origin, Variable
 from iacengine.config.source import explain, locate
 from iacengine.evaluation.arguments import argument_value
-from iacengine.foundation.diagnostics import DiagnosticsError, error, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, failure
 from iacengine.lang.errors import ExpressionError
 from iacengine.lang.expression import parse_json
 from iacengine.lang.functions.context import FunctionContext
@@ -356,6 +356,12 @@ def evaluate(raw: object, scope: AnyScope, origin: Origin) -> Value:
         return parse_json(raw).evaluate(scope)
     except ExpressionError as found:
         raise DiagnosticsError(explain(found, origin)) from None
+
+
+def with_values(diagnostic: Diagnostic, raw: object, scope: AnyScope, origin: Origin) -> Diagnostic:
+    """The diagnostic at the place of raw data that was evaluated, with what its references are."""
+    range_, snippet = locate(origin)
+    return diagnostic.at(range_, replace(snippet, values=parse_json(raw).values(scope)))
 
 
 def undeclared(subject: Subject, module: Module) -> Exception:

@@ -29,6 +29,7 @@ from iacengine.lang.values import (
 )
 
 _UNKNOWN_BOOL = Unknown(BOOL)
+_PARAMETERS = {"can": "expression", "templatestring": "template, vars", "type": "value"}
 
 
 def compile_call(node: Call, environment: Environment) -> Run:
@@ -103,10 +104,15 @@ def _unknown_function(name: str, span: Span) -> ExpressionError:
 def _call_error(
     error: FunctionError, function: Function, spans: list[Span], span: Span, values: list[Value]
 ) -> ExpressionError:
+    from iacengine.lang.remedies import remedy_of_call, usage  # lazy: wanted for mistakes alone
+
     where = span
     if error.argument is not None and spans:
         where = spans[min(error.argument, len(spans) - 1)]
-    return ExpressionError(error.summary, hide(error.detail(function), secrets_of(*values)), span=where)
+    detail = hide(error.detail(function), secrets_of(*values))
+    counted = error.summary in ("Not enough function arguments", "Too many function arguments")
+    remedy = usage(function) if counted else remedy_of_call(function, error.message)
+    return ExpressionError(error.summary, detail, remedy=remedy, span=where)
 
 
 def _expanded(value: Value, span: Span) -> list[Value] | None:
@@ -156,7 +162,12 @@ def _compile_try(node: Call, environment: Environment) -> Run:
     def attempt(scope: Scope, frame: Frame) -> Value:
         runs = attempts(scope, frame)
         if not runs:
-            raise ExpressionError("Error in function call", 'Call to function "try" failed: no arguments.', span=span)
+            raise ExpressionError(
+                "Error in function call",
+                'Call to function "try" failed: no arguments.',
+                remedy="Write try(EXPRESSION, DEFAULT).",
+                span=span,
+            )
         failures: list[ExpressionError] = []
         for run in runs:
             try:
@@ -209,12 +220,14 @@ def _check_count(name: str, parameter: str, node: Call, given: int, wanted: int)
         raise ExpressionError(
             "Not enough function arguments",
             f'Function "{name}" expects {wanted} argument(s). Missing value for "{parameter}".',
+            remedy=f"Write {name}({_PARAMETERS[name]}).",
             span=node.span,
         )
     if given > wanted:
         raise ExpressionError(
             "Too many function arguments",
             f'Function "{name}" expects only {wanted} argument(s).',
+            remedy=f"Write {name}({_PARAMETERS[name]}).",
             span=node.arguments[min(wanted, len(node.arguments) - 1)].span,
         )
 

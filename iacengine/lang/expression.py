@@ -51,10 +51,14 @@ class Expression:
             return self._run(scope, [None] * self._size if self._size else _NO_FRAME)
         except ExpressionError as error:
             if not error.values:
-                error.values = _values(self.references, scope)
+                error.values = self.values(scope)
             raise
         except RecursionError:
             raise _too_deep() from None
+
+    def values(self, scope: Scope) -> tuple[tuple[str, str], ...]:
+        """What its references are in a scope, for the reader of an error; never showing a sensitive value."""
+        return _values(self.references, scope)
 
 
 def _too_deep() -> ExpressionError:
@@ -71,22 +75,27 @@ def _values(references: tuple[Reference, ...], scope: Scope) -> tuple[tuple[str,
             break
         try:
             value = scope.lookup(reference.subject)
-            for step in reference.remaining:
+        except (ExpressionError, DiagnosticsError):
+            continue
+        taken = 0  # steps that lead to something: of what does not, the last that does is shown
+        for step in reference.remaining:
+            try:
                 if isinstance(step, Index):
                     value = element_of(value, step.key, reference.span)
                 else:
                     value = attribute_of(value, step, reference.span)
-        except (ExpressionError, DiagnosticsError):
-            continue
-        shown[reference_text(reference)] = describe(value)
+            except ExpressionError:
+                break
+            taken += 1
+        shown[reference_text(reference, taken)] = describe(value)
     return tuple(shown.items())
 
 
-def reference_text(reference: Reference) -> str:
-    """The reference as one would write it: `var.zones[0]`."""
+def reference_text(reference: Reference, steps: int) -> str:
+    """The reference as one would write it, up to so many steps behind the name: `var.zones[0]`."""
     kind, *names = reference.subject
     text = ".".join(names if kind == "resource" else reference.subject)
-    for step in reference.remaining:
+    for step in reference.remaining[:steps]:
         if isinstance(step, Index):
             text += f"[{step.key}]" if isinstance(step.key, int) else f'["{step.key}"]'
         else:

@@ -128,8 +128,21 @@ def _close_sequence(parser: Parser, part: _Part) -> bool:
     raise parser.error(
         "Extra characters after interpolation expression",
         f"Expected a closing brace to end the interpolation expression, but found {parser.found()}.",
-        remedy='When the sequence is meant literally, escape it by starting with "$${" instead of just "${".',
+        remedy=_OF_OTHER_LANGUAGES.get(str(parser.token.value if parser.kind == "name" else parser.kind), _ESCAPE),
     )
+
+
+_ESCAPE = 'When the sequence is meant literally, escape it by starting with "$${" instead of just "${".'
+_OF_OTHER_LANGUAGES = {
+    "and": "Write && for and.",
+    "or": "Write || for or.",
+    "not": "Write ! for not.",
+    "is": "Write == to compare.",
+    "in": "Write contains(list, item).",
+    "if": "Write CONDITION ? VALUE : OTHER.",
+    "=": "Write == to compare.",
+    "|": "Functions are called as upper(text), and || is or.",
+}
 
 
 def _flush(parts: list[_Part]) -> None:

@@ -149,7 +149,7 @@ def element_of(value: Value, key: Value, span: Span) -> Value:
             span=span,
         )
     if key is None or key.__class__ is Null:
-        raise _invalid("Can't use a null value as an indexing key.", span)
+        raise _invalid("Can't use a null value as an indexing key.", span, "Give a null another value with coalesce.")
     type_ = value.type if kind is Unknown else type_of(value)
     if type_ is DYNAMIC or (key.__class__ is Unknown and key.type is DYNAMIC):
         return UNKNOWN
@@ -167,7 +167,8 @@ def element_of(value: Value, key: Value, span: Span) -> Value:
                 remedy="Use tolist to give them an order, or a for expression to go over all of them.",
             )
         case _:
-            raise _invalid(f"A {friendly_name(type_)} does not have any indices.", span)
+            remedy = "Use it as it is; only lists, tuples, maps and objects have elements."
+            raise _invalid(f"A {friendly_name(type_)} does not have any indices.", span, remedy)
 
 
 def _invalid(detail: str, span: Span, remedy: str | None = None) -> ExpressionError:
@@ -214,9 +215,13 @@ def _sequence_element(value: Value, type_: ListType | TupleType, key: Value, spa
         )
     if length is not None and key >= length:
         if length == 0:
-            raise _invalid(f"{reason}the collection has no elements.", span)
+            raise _invalid(
+                f"{reason}the collection has no elements.", span, "Test first: length(x) > 0 ? x[0] : DEFAULT."
+            )
         raise _invalid(
-            f"{reason}the given index is greater than or equal to the length of the collection ({length}).", span
+            f"{reason}the given index is greater than or equal to the length of the collection ({length}).",
+            span,
+            remedy=f"Use an index from 0 to {length - 1}; element goes round and round." if length > 1 else "Use [0].",
         )
     if value.__class__ is Unknown:
         return Unknown(type_.elements[int(key)] if isinstance(type_, TupleType) else type_.element)

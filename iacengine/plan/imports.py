@@ -197,5 +197,14 @@ def _split(text: str) -> list[tuple[str, str | None]]:
     return parts
 
 
+ID_REMEDY = "Give the id under which the provider knows the object, as a text that is known before apply."
+_REMEDIES = {
+    "Duplicate import": "Remove one of the two blocks.",
+    "Invalid import address": 'Write the address of a resource block, such as aws_vpc.main or aws_vpc.main["KEY"].',
+    "Cannot import non-existent remote object": "Check the id.",
+    "Invalid import id argument": ID_REMEDY,
+}
+
+
 def _refuse(origin: Origin, summary: str, detail: str) -> DiagnosticsError:
-    return DiagnosticsError(error(summary, detail).at(*locate(origin)))
+    return DiagnosticsError(error(summary, detail, remedy=_REMEDIES[summary]).at(*locate(origin)))

@@ -262,7 +262,8 @@ def _check(statements: list[_Statement]) -> None:
 
 
 def _error(statement: _Statement, summary: str, detail: str) -> DiagnosticsError:
-    return DiagnosticsError(error(summary, detail).at(*locate(statement.moved.origin)))
+    remedy = "One object moves to one place, and one only moves there: remove or change one of the blocks."
+    return DiagnosticsError(error(summary, detail, remedy=remedy).at(*locate(statement.moved.origin)))
 
 
 def _warnings(blocked: list[tuple[ResourceInstance, ResourceInstance]]) -> tuple[Diagnostic, ...]:
@@ -270,7 +271,8 @@ def _warnings(blocked: list[tuple[ResourceInstance, ResourceInstance]]) -> tuple
         return ()
     names = "; ".join(f"{source} could not move to {destination}" for source, destination in blocked)
     detail = f"Another object is at the destination already: {names}. What stays behind will be planned for deletion."
-    return (warning("Unresolved resource instance address changes", detail),)
+    remedy = "Move the one that is there first, or remove the moved block."
+    return (warning("Unresolved resource instance address changes", detail, remedy=remedy),)
 
 
 def still_declared(configuration: Configuration, working: WorkingValues) -> list[Diagnostic]:

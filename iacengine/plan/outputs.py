@@ -55,7 +55,11 @@ def output_changes(
 def refuse_exposure(output: Output, value: Value) -> None:
     """Raise DiagnosticsError when a root output may not hold its value: it would be stored, or shown."""
     if has_mark(value, EPHEMERAL):
-        diagnostic = error("Ephemeral value not allowed", "A root output is stored, so it cannot be ephemeral.")
+        diagnostic = error(
+            "Ephemeral value not allowed",
+            "A root output is stored, so it cannot be ephemeral.",
+            remedy="Leave the output out, or give the value to ephemeralasnull.",
+        )
         raise DiagnosticsError(diagnostic.at(*locate(output.origin.at("value"))))
     if has_mark(value, SENSITIVE) and not output.sensitive:
         diagnostic = error(

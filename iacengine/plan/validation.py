@@ -42,6 +42,7 @@ from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import STRING
 from iacengine.lang.values import EPHEMERAL, UNKNOWN, is_null, unmark, unmark_deep
+from iacengine.plan.imports import ID_REMEDY
 from iacengine.plan.managed import evaluate_config
 from iacengine.plan.outputs import refuse_exposure
 from iacengine.plan.unsupported import unsupported_type
@@ -276,7 +277,7 @@ class _ModuleValidation:
             except ConversionError as found:
                 problem = f"The import id must be a text: {found}."
         if problem is not None:
-            raise DiagnosticsError(error("Invalid import id argument", problem).at(*locate(origin)))
+            raise DiagnosticsError(error("Invalid import id argument", problem, remedy=ID_REMEDY).at(*locate(origin)))
 
 
 _PART_OF_CONNECTION = Block(
