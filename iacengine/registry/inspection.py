@@ -246,7 +246,7 @@ def _suffixes() -> tuple[str, ...]:
 
 
 def _input(variable: Any) -> InputEntry:
-    from iacengine.lang.typetext import type_text  # lazy: for the child alone
+    from iacengine.lang.constraint_text import constraint_text  # lazy: for the child alone
 
     default = None
     if variable.has_default:
@@ -254,7 +254,7 @@ def _input(variable: Any) -> InputEntry:
     constraint = variable.constraint
     return InputEntry(
         variable.name,
-        "any" if constraint is None else type_text(constraint.type)[:_LONGEST_TEXT],
+        "any" if constraint is None else constraint_text(constraint)[:_LONGEST_TEXT],
         variable.description[:_LONGEST_TEXT],
         default,
         variable.sensitive,

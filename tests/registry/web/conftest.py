@@ -215,7 +215,8 @@ def site(
     publish("1.0.0")
     publish("1.1.0", inputs="  mtu: {type: number, default: 1500}")
     publish("1.2.0", *signing_keys, inputs="  region: {type: string}", outputs="  gateway: {value: 1}")
-    publish("2.0.0-rc.1", signing_keys[0])
+    logs = '  logs: {type: "object({days = optional(number, 30)})", default: {}}'
+    publish("2.0.0-rc.1", signing_keys[0], inputs=logs)
     registry.put("acme/cluster/aws", "1.0.0", description="A cluster", dependencies=[("acme/network/aws", "~> 1.0")])
     registry.put("acme/lake/google", "0.1.0", description="Files", dependencies=[("acme/cluster/aws", "1.0.0")])
     registry.put("acme/old/aws", "1.0.0", description="The network of old")

@@ -53,6 +53,8 @@ def test_inputs_say_type_default_and_what_is_required_first(site):
     assert inputs["zones"] == 'zones list(string) Letters of the zones Default: ["a","b"]'
     assert inputs["secret"] == "secret string sensitive Default: (sensitive)"
     assert "hunter2" not in str(inputs)
+    newest = entries(site.get(f"{NETWORK}/2.0.0-rc.1"), "inputs")
+    assert newest["logs"] == "logs object({days = optional(number, 30)}) Default: {}"
 
 
 def test_outputs_resources_and_providers_are_listed(site):
