@@ -82,6 +82,8 @@ def event_line(event: Event) -> str | None:
         case Recovered():
             return f"{event.address}: Recovered an interrupted {event.operation.value}: {event.outcome}"
         case RollbackStarted():
+            if not event.total:
+                return "\nThe apply did not come to its end, and nothing has to be undone."
             steps = "1 step" if event.total == 1 else f"{event.total} steps"
             return f"\nThe apply did not come to its end: undoing what it did, in {steps}..."
         case RollbackFinished():
