@@ -290,7 +290,7 @@ def _judged(case: _Case, envelope: Envelope, signature: EnvelopeSignature) -> Ac
 def _brought_along(case: _Case, envelope: Envelope, key_id: str) -> PublicKey | None:
     """The key of an id that what was signed names itself: only for who takes keys at first use. That it fits the id
     and the signature is all that is known of it."""
-    if case.policy.first_use not in (FirstUse.ASK, FirstUse.ALLOW) or case.rule is not None:
+    if case.policy.first_use not in (FirstUse.ASK, FirstUse.ALLOW) or not (case.rule is None or case.is_pinned):
         return None
     with suppress(ValueError):
         for text in decode_statement(envelope.payload).keys:
