@@ -218,6 +218,19 @@ def test_without_scripts_all_of_it_works(browser, site):
         expect(page.get_by_role("heading", level=1)).to_contain_text("What changed")
 
 
+def test_a_closed_registry_is_searched_with_a_token_as_the_password(browser, new_registry):
+    registry = new_registry(open=False)
+    registry.put("acme/net/aws", description="A secret network")
+    who = {"username": "anybody", "password": registry.token("read")}
+    with opened(browser, base_url=registry.url, http_credentials=who) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_role("searchbox").fill("secret")
+        expect(page.locator("#summary")).to_have_text("1 module found.")
+        page.get_by_role("link", name="acme/net/aws").click()
+        expect(page.get_by_text("A secret network")).to_be_visible()
+
+
 def test_a_graph_is_scrolled_to_the_module_on_a_phone(browser, site):
     with opened(browser, base_url=site.registry.url, viewport={"width": 360, "height": 740}) as context:
         page = context.new_page()
