@@ -160,9 +160,9 @@ def specs(draw):
 
 @st.composite
 def faults(draw):
-    operation = draw(st.sampled_from(["create", "update", "delete", "read", "find"]))
-    found = {"operation": operation, "error": "no", "nth": draw(st.integers(0, 3))}
-    type_ = draw(st.sampled_from([None, *TYPES]))
+    operation = draw(st.sampled_from(["create", "update", "delete", "create", "update", "delete", "read", "find"]))
+    found = {"operation": operation, "error": "no", "nth": draw(st.sampled_from([1, 2, 3, 0]))}
+    type_ = draw(st.sampled_from([None, *TYPES]) if draw(st.booleans()) else st.none())
     kind = draw(st.sampled_from(["fails", "is lost", "is throttled"]))
     if type_ is not None:
         found["type"] = type_
@@ -172,11 +172,19 @@ def faults(draw):
     return found | {"when": when, "retryable": kind == "is lost"}
 
 
-some_faults = st.lists(faults(), max_size=2)
+@st.composite
+def crashes(draw):
+    """Death in the middle of a call, before its change can be seen everywhere."""
+    operation = draw(st.sampled_from(["create", "update", "delete"]))
+    return {"operation": operation, "nth": draw(st.integers(1, 4)), "crash": draw(st.sampled_from(["after", "before"]))}
+
+
+some_faults = st.lists(faults(), min_size=1, max_size=3) | st.just([])
 operators = st.sampled_from(OPERATORS)
 policies = st.sampled_from(["rollback", "pause", "continue"])
+changes = specs() | st.none()
 widths = st.sampled_from([1, 4])
-instants = st.integers(1, 40)
+deaths = st.integers(1, 40) | crashes()
 
 
 # --- what is there --------------------------------------------------------------------------------------------------
@@ -353,22 +361,19 @@ class Lifecycles(RuleBasedStateMachine):
         self.counts["steps"] += 1
         self.counts[what] += 1
 
-    @rule(operator=operators, spec=specs())
-    def change(self, operator, spec):
-        self.count("change")
-        self.world.specs[operator] = spec
-
     # --- applies
 
     @rule(
         operator=operators,
+        spec=changes,
         faults=some_faults,
         on_failure=policies,
         width=widths,
         disturbed=st.sampled_from(["", "", "by another", "by Ctrl-C"]),
     )
-    def apply(self, operator, faults, on_failure, width, disturbed):
+    def apply(self, operator, spec, faults, on_failure, width, disturbed):
         self.count("apply")
+        self.world.specs[operator] = spec or self.world.specs[operator]
         self.run(operator, faults, on_failure, width, disturbed=disturbed)
 
     @rule(operator=operators, faults=some_faults, on_failure=policies, number=st.integers(0, 20))
@@ -457,13 +462,15 @@ class Lifecycles(RuleBasedStateMachine):
             after = world.note_pending(before)
             assert bool(outcome.unsettled) == bool(after.replayed.in_flight)
 
-    @rule(operator=operators, faults=some_faults, on_failure=policies, width=widths, instant=instants)
-    def apply_and_be_killed(self, operator, faults, on_failure, width, instant):
+    @rule(operator=operators, spec=changes, faults=some_faults, on_failure=policies, width=widths, death=deaths)
+    def apply_and_be_killed(self, operator, spec, faults, on_failure, width, death):
         self.count("apply and be killed")
         world = self.world
+        world.specs[operator] = spec or world.specs[operator]
         before = world.look()
-        world.write(operator, faults=faults, on_failure=on_failure)
-        code = self.command(operator, instant, "apply", "--auto-approve", "--no-input", "--parallelism", str(width))
+        code = self.command(
+            operator, on_failure, faults, death, "apply", "--auto-approve", "--no-input", "--parallelism", str(width)
+        )
         if code == DONE:
             world.require_done(operator)
         elif code == ROLLED_BACK:
@@ -471,8 +478,14 @@ class Lifecycles(RuleBasedStateMachine):
         else:
             world.note_pending(before)
 
-    def command(self, operator, instant, *arguments):
-        environment = {"KILL_AT": str(instant), "PAUSES": "0"}
+    def command(self, operator, on_failure, faults, death, *arguments):
+        """Run a command that dies at an instant (see instants.py), or by a fault of the cloud; its exit code."""
+        environment = {"PAUSES": "0"}
+        if isinstance(death, int):
+            environment["KILL_AT"] = str(death)
+        else:
+            faults = [*faults, death]
+        self.world.write(operator, faults=faults, on_failure=on_failure)
         done = self.world.stacks[operator].iac(*arguments, env=environment, code=None)
         self.counts["killed"] += done.code == -signal.SIGKILL
         assert done.code in (-signal.SIGKILL, DONE, FAILED, ROLLED_BACK, RECOVERY_NEEDED), done
@@ -480,10 +493,11 @@ class Lifecycles(RuleBasedStateMachine):
 
     # --- plans that are applied later
 
-    @rule(operator=operators, on_failure=policies)
-    def plan_ahead(self, operator, on_failure):
+    @rule(operator=operators, spec=changes, on_failure=policies)
+    def plan_ahead(self, operator, spec, on_failure):
         self.count("plan ahead")
         world = self.world
+        world.specs[operator] = spec or world.specs[operator]
         before = world.look()
         world.write(operator, on_failure=on_failure)
         stack = world.open(operator)
@@ -569,13 +583,12 @@ class Lifecycles(RuleBasedStateMachine):
         if not faults and action != "undo" and not skip:
             world.settled()
 
-    @rule(operator=operators, faults=some_faults, instant=instants)
-    def recover_and_be_killed(self, operator, faults, instant):
+    @rule(operator=operators, faults=some_faults, death=deaths)
+    def recover_and_be_killed(self, operator, faults, death):
         self.count("recover and be killed")
         world = self.world
         before = world.look()
-        world.write(operator, faults=faults)
-        self.command(operator, instant, "recover")
+        self.command(operator, "pause", faults, death, "recover")
         if before.due and not world.look().due:
             world.require_undone(before)
         else:
