@@ -11,6 +11,7 @@ import pytest
 from iacengine import engine
 from iacengine.plan.events import RollbackFinished, RollbackStarted
 from iacengine.plan.model import PlanMode
+from iacengine_mock.provider import MockProvider
 
 
 def cloud(watched):
@@ -359,6 +360,22 @@ def test_what_nobody_can_look_up_is_left_to_the_next_run(on_failure, watched):
     with engine.session(stack, "iac recover") as held:
         engine.recover(stack, engine.VariableSources(), held)
     assert set(cloud(watched)) == (set() if on_failure == "rollback" else {"a", "b"})
+    assert_as_stored(watched)
+
+
+def test_what_a_provider_made_before_it_broke_down_is_left_to_the_next_run(watched, monkeypatch):
+    apply = MockProvider.apply
+
+    def breaking(provider, request):
+        apply(provider, request)
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(MockProvider, "apply", breaking)
+    outcome = watched.apply(mock({"mock_object": {"a": {"name": "a"}}}, {"operation": "find", "error": "no", "nth": 0}))
+    assert [str(address) for address in outcome.unsettled] == ["mock_object.a"]
+    monkeypatch.setattr(MockProvider, "apply", apply)
+    assert watched.apply(mock({"mock_object": {"a": {"name": "a"}}})).ok
+    assert set(cloud(watched)) == {"a"}
     assert_as_stored(watched)
 
 
