@@ -203,9 +203,10 @@ class Candidates:
                 self._catalogue.announce((), waiting[:BATCH])
         stock.looked_into += 1
         try:
-            candidate.requirements = tuple(self._catalogue.dependencies(candidate.selected))
+            found = self._catalogue.dependencies(candidate.selected)
         except DiagnosticsError as problem:
             raise placed(problem, stock.required_by) from problem
+        candidate.requirements = tuple(sorted(found, key=_written) if len(found) > 1 else found)
 
     def announce_all(self, roots: Sequence[Demand]) -> None:
         """Fetch, level by level and each at once, what the newest candidates need: most resolutions need no more."""
@@ -251,6 +252,11 @@ class Candidates:
         if usable or not self._met_open:
             candidate.usable = usable
         return usable
+
+
+def _written(required: Requirement) -> tuple[str, str]:
+    """What a requirement is sorted by, so that the order in which a catalogue answers has no part in the result."""
+    return str(required.package), str(required.constraint)
 
 
 def _version(info: VersionInfo) -> Version:

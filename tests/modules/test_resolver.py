@@ -289,3 +289,23 @@ def test_a_registry_that_invents_ever_new_modules_is_stopped() -> None:
 
     with pytest.raises(DiagnosticsError, match="in reasonable time"):
         resolve([required("a")], Endless({}))
+
+
+def test_the_order_in_which_a_module_writes_its_calls_has_no_part_in_the_answer() -> None:
+    """Where something has to be split, what is tried first would decide."""
+    both = (("c", "~> 1.0"), ("d", "~> 1.0"))
+    versions: dict[int, Calls] = {1: (), 2: (), 3: ()}
+
+    def chosen(calls_of_a: Calls, calls_of_b: Calls) -> dict[str, set[int]]:
+        library: Library = {
+            "a": {3: calls_of_a},
+            "b": {1: (("c", "~> 1.0"),), 2: calls_of_b, 3: ()},
+            "c": versions,
+            "d": versions,
+        }
+        return used(
+            resolve([required("a", "3.0.0"), required("b", "< 3.0"), required("c", "~> 2.0")], Catalogue(library))
+        )
+
+    of_a = (("b", ""), ("d", "~> 2.0"))
+    assert chosen(of_a, both) == chosen(of_a[::-1], both[::-1]) == chosen(of_a, both[::-1])
