@@ -16,6 +16,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,13 +24,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from iacengine.foundation.diagnostics import failure
+from iacengine.foundation.diagnostics import DiagnosticsError, failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.foundation.postgres_programs import find_programs, other_user, programs_for
 
 START_PATIENCE: Final = 60.0
 STOP_PATIENCE: Final = 30.0
 _SUPERUSER: Final = "registry"
+_WATCHED: Final = 1.0  # seconds between looks whether it still runs
 
 
 @contextmanager
@@ -63,9 +65,16 @@ def embedded_database(folder: Path) -> Iterator[str]:
             conninfo = _conninfo(folder)
         except OSError as problem:
             raise disk_failure(problem, "start a database", str(folder)) from None
+        ended = threading.Event()
+        watch = threading.Thread(
+            target=_watch, args=(programs, folder, data, user, ended), name="registry-database", daemon=True
+        )
+        watch.start()
         try:
             yield conninfo
         finally:
+            ended.set()
+            watch.join(START_PATIENCE)
             with _guarded(folder):
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,6 +224,17 @@ def _start(programs: Path, folder: Path, data: Path, user: Mapping[str, Any]) ->
             last = log.read_text(errors="replace").strip().splitlines()[-3:]
             raise failure("The database did not start", " ".join(last), remedy=f"The log is {log}.")
         time.sleep(0.2)  # a predecessor may still be stopping
+
+
+def _watch(programs: Path, folder: Path, data: Path, user: Mapping[str, Any], ended: threading.Event) -> None:
+    """Start the server again when it is gone, which it is not by itself: the system ended it, for want of memory."""
+    while not ended.wait(_WATCHED):
+        child = _CHILDREN.get(_pid(data))
+        if child.poll() is None if child is not None else _is_ready(folder):
+            continue
+        with suppress(DiagnosticsError, OSError), _guarded(folder):  # it is tried again
+            if not ended.is_set() and not _is_ready(folder):
+                _start(programs, folder, data, user)
 
 
 def _pid(data: Path) -> int:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import socket
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,8 @@ from iacengine.registry.inspection import inspect_package
 from iacengine.registry.refusal import Refusal
 
 PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
+CUT_OFF = (ConnectionError, ssl.SSLError)
+"""How a client is told that the server has closed the connection."""
 SQL = (
     "'",
     '"',
@@ -383,7 +386,7 @@ def send_slowly(made, pieces):
 def everything(made):
     """What the server still sends, until it closes the connection."""
     received = b""
-    with suppress(ConnectionError):
+    with suppress(*CUT_OFF):
         while piece := made.recv(65536):
             received += piece
     return received
@@ -402,41 +405,37 @@ def status_of(answer):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/mod", b"GET /api/v1/modules HTTP/1.1\r\nHost: x\r\nX-Slow: aaaa"])
-def test_headers_that_never_end_are_not_waited_for(new_registry, monkeypatch, sent):
+def test_headers_that_never_end_are_not_waited_for(registry, monkeypatch, sent):
     monkeypatch.setattr(connection, "HEADERS_WITHIN", 0.2)
-    registry = new_registry()
     with connected(registry) as made:
         made.sendall(sent)
         assert everything(made) == b""
     assert registry.client().get("/healthz").is_success
 
 
-def test_headers_that_come_one_by_one_are_not_waited_for_either(new_registry, monkeypatch):
+def test_headers_that_come_one_by_one_are_not_waited_for_either(registry, monkeypatch):
     monkeypatch.setattr(connection, "HEADERS_WITHIN", 0.3)
-    registry = new_registry()
     with connected(registry) as made:
         made.sendall(b"GET /api/v1/modules HTTP/1.1\r\nHost: x\r\n")
-        with pytest.raises(ConnectionError):
+        with pytest.raises(CUT_OFF):
             send_slowly(made, (b"X-%d: a\r\n" % number for number in range(10_000)))
 
 
 @pytest.mark.parametrize("rest", [b"X-Long: " + b"a" * (4 << 20), b"".join(b"X-%d: a\r\n" % n for n in range(400_000))])
-def test_headers_without_end_are_not_taken_into_memory(new_registry, rest):
-    registry = new_registry()
+def test_headers_without_end_are_not_taken_into_memory(registry, rest):
     with connected(registry) as made:
-        with suppress(ConnectionError):
+        with suppress(*CUT_OFF):
             made.sendall(b"GET /api/v1/modules HTTP/1.1\r\nHost: x\r\n" + rest)
         answer = everything(made)
     assert answer == b"" or status_of(answer) == 431
     assert registry.client().get("/healthz").is_success
 
 
-def test_trailers_without_end_are_not_taken_into_memory(new_registry):
-    registry = new_registry()
+def test_trailers_without_end_are_not_taken_into_memory(registry):
     token = registry.token("admin", user="root")
     head = f"POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n"
     with connected(registry) as made:
-        with suppress(ConnectionError):
+        with suppress(*CUT_OFF):
             made.sendall(head.encode() + b"\r\n2\r\n{}\r\n0\r\n" + b"X: " + b"a" * (4 << 20))
         answer = everything(made)
     assert answer == b"" or status_of(answer) == 431
@@ -476,13 +475,12 @@ def test_a_body_that_comes_drop_by_drop_is_not_waited_for_without_end(new_regist
     assert status_of(answer) == 408
 
 
-def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off(new_registry, monkeypatch):
+def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off(registry, monkeypatch):
     monkeypatch.setattr(connection, "LINGER", 0.3)
-    registry = new_registry()
     with connected(registry) as made:
         made.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
         assert status_of(made.recv(65536)) == 404
-        with pytest.raises(ConnectionError):
+        with pytest.raises(CUT_OFF):
             send_slowly(made, (b"a" for _ in range(6000)))
 
 
@@ -506,13 +504,12 @@ def test_who_sends_too_much_is_told_so_even_while_sending(new_registry, code_of)
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "99999999999999999999", "0x10", "1, 2", "+5"])
-def test_lengths_that_are_none_are_refused(new_registry, length):
-    answer = raw(new_registry(), "POST", "/api/v1/tokens", f"Content-Length: {length}")
+def test_lengths_that_are_none_are_refused(registry, length):
+    answer = raw(registry, "POST", "/api/v1/tokens", f"Content-Length: {length}")
     assert status_of(answer) in (400, 413)
 
 
-def test_two_ways_to_read_one_request_are_refused(new_registry):
-    registry = new_registry()
+def test_two_ways_to_read_one_request_are_refused(registry):
     smuggled = b"0\r\n\r\nGET /api/v1/audit HTTP/1.1\r\nHost: x\r\n\r\n"
     for headers in (
         ("Content-Length: 4", "Transfer-Encoding: chunked"),
@@ -524,16 +521,16 @@ def test_two_ways_to_read_one_request_are_refused(new_registry):
         assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_an_address_that_is_too_long_is_refused(new_registry, code_of):
-    client = new_registry().client()
+def test_an_address_that_is_too_long_is_refused(registry, code_of):
+    client = registry.client()
     assert code_of(client.get("/api/v1/modules", params={"q": "x" * 5000})) == (414, "address_too_long")
 
 
 @pytest.mark.parametrize(
     "path", ["/api/v1/modules?q=%ff", "/api/v1/modules?q=\xff", "/api/v1/modules?%00=1", "//", "/%2e%2e/"]
 )
-def test_addresses_that_are_no_text_break_nothing(new_registry, path):
-    assert status_of(raw(new_registry(), "GET", path)) in (200, 400, 404, 422)
+def test_addresses_that_are_no_text_break_nothing(registry, path):
+    assert status_of(raw(registry, "GET", path)) in (200, 400, 404, 422)
 
 
 def test_headers_that_hold_line_ends_come_back_in_no_answer(registry):
@@ -586,8 +583,7 @@ def test_a_ticket_opens_the_package_that_it_is_for_and_no_other(
         assert anybody.get(f"{version_path(mine)}/package", params={"ticket": changed}).status_code in (401, 422)
 
 
-def test_many_connections_that_do_nothing_leave_room_for_others(new_registry):
-    registry = new_registry()
+def test_many_connections_that_do_nothing_leave_room_for_others(registry):
     idle = [connected(registry) for _ in range(200)]
     try:
         assert registry.client().get("/api/v1/modules").is_success
@@ -596,10 +592,9 @@ def test_many_connections_that_do_nothing_leave_room_for_others(new_registry):
             one.close()
 
 
-def test_a_client_that_takes_nothing_holds_no_thread(new_registry, make_package, send_package, version_path):
-    registry = new_registry()
-    _, client = registry.publisher("acme")
-    packed = make_package("acme/net/aws", files=PLAIN | {"noise": os.urandom(8 << 20)})
+def test_a_client_that_takes_nothing_holds_no_thread(registry, make_package, send_package, version_path):
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN | {"noise": os.urandom(8 << 20)})
     assert send_package(client, packed).status_code == 201
     lazy = []
     for _ in range(20):

@@ -116,8 +116,8 @@ def until(what):
 
 
 def server_of(folder):
-    """The process id of a folder's database."""
-    return int((folder / "data" / "postmaster.pid").read_text().split()[0])
+    """The process id of a folder's database; 0 while there is none."""
+    return embedded._pid(folder / "data")
 
 
 def test_one_command_serves_with_a_database_of_its_own_and_stops_it(
@@ -157,9 +157,9 @@ def test_whatever_is_killed_the_next_start_loses_nothing(embedded_process, make_
     assert (listed["user"], listed["scopes"]) == ("ann", ["publish:acme"])
     assert not is_running(server), "this command was the last who used it"
     process.start()
-    os.kill(server_of(folder), signal.SIGKILL)
-    process.kill()
-    process.start()
+    server = server_of(folder)
+    os.kill(server, signal.SIGKILL)
+    until(lambda: server_of(folder) not in (0, server) and embedded._is_ready(folder))
     with client_of(process, token) as client:
         assert client.get(version_path(packed) + "/package").content == packed.data
         assert send_package(client, packed).status_code == 200
@@ -190,10 +190,18 @@ def test_a_database_outlives_who_started_it_and_its_own_crash(open_folder):
         assert server_of(folder) == server
         with psycopg.connect(conninfo) as connection:
             assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+            assert connection.execute("SHOW listen_addresses").fetchone() == ("",), "no network leads there"
+        password = folder / "password"
+        assert password.stat().st_mode & 0o077 == 0
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(conninfo.replace(password.read_text(), "wrong"))
+    assert not is_running(server)
+    with embedded_database(folder) as conninfo:
+        server = server_of(folder)
         os.kill(server, signal.SIGKILL)
-    with embedded_database(folder) as conninfo, psycopg.connect(conninfo) as connection:
-        assert server_of(folder) != server
-        assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
+        until(lambda: server_of(folder) != server and embedded._is_ready(folder))
+        with psycopg.connect(conninfo) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchall() == [(1,)]
     assert not (folder / "data" / "postmaster.pid").exists()
 
 
@@ -207,26 +215,28 @@ def test_a_process_id_that_a_crash_left_is_not_taken_for_a_database(open_folder)
     embedded._stop(folder)  # ends nobody
 
 
-def test_a_database_in_a_folder_with_a_long_path_is_found_by_all_who_use_it(open_folder, tmp_path, monkeypatch):
-    folder = open_folder / ("long" * 30) / "postgres"
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with embedded_database(folder) as first, embedded_database(folder) as second:
-        assert first == second
-        with psycopg.connect(second) as connection:
-            assert connection.execute("SHOW listen_addresses").fetchone() == ("",), "no network leads there"
-        password = folder / "password"
-        assert password.stat().st_mode & 0o077 == 0
-        with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(first.replace(password.read_text(), "wrong"))
+def test_the_socket_of_a_folder_with_a_long_path_is_where_all_find_it(tmp_path, monkeypatch):
+    folder = tmp_path / ("long" * 30) / "postgres"
     sockets = embedded._sockets(folder)
     assert len(os.fsencode(sockets)) < 80
-    sockets.rmdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert embedded._sockets(folder) == sockets
     sockets.symlink_to(tmp_path)
     try:
-        with pytest.raises(DiagnosticsError, match="somebody else's"), embedded_database(folder):
-            pass
+        with pytest.raises(DiagnosticsError, match="somebody else's"):
+            embedded._make_sockets(sockets, {})
     finally:
         sockets.unlink()
+    embedded._make_sockets(sockets, {})
+    try:
+        assert sockets.stat().st_mode & 0o777 == 0o711
+        embedded._make_sockets(sockets, {})
+        sockets.chmod(0o777)
+        with pytest.raises(DiagnosticsError, match="somebody else's"):
+            embedded._make_sockets(sockets, {})
+    finally:
+        sockets.rmdir()
 
 
 # --- databases that are there -----------------------------------------------------------------------------------------
