@@ -243,6 +243,26 @@ def test_a_graph_is_scrolled_to_the_module_on_a_phone(browser, site):
         expect(page.get_by_role("heading", level=1)).to_have_text("cluster")
 
 
+def test_the_longest_names_and_words_fit_on_a_phone(browser, new_registry):
+    registry = new_registry()
+    name, word = "n" * 64, "w" * 500
+    registry.put(
+        f"{name}/{name}/{'s' * 64}",
+        f"1.0.0-{'a' * 90}",
+        description=word,
+        tags=["t" * 64],
+        readme=f"# {word}\n\n{word} `{word}`\n\n- {word}\n\n|a|\n|-|\n|{word}|\n",
+        resources=[word],
+        dependencies=[(f"{name}/other/aws", word)],
+    )
+    paths = ("/", f"/search?namespace={name}", f"/namespaces/{name}", f"/modules/{name}/{name}/{'s' * 64}")
+    with opened(browser, base_url=registry.url, viewport={"width": 320, "height": 640}) as context:
+        page = context.new_page()
+        for path in (*paths, f"{paths[-1]}/compare", f"/modules/{name}/none/aws"):
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") == 320, path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "names",
