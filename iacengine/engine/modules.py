@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from iacengine.modules.install import Modules
     from iacengine.modules.lockfile import Lock
 
+_INSTALLED = ".iac/modules/"
+"""Below the stack's folder: links to the trees of modules, named by them (`iacengine.modules.install`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleOptions:
@@ -146,6 +149,38 @@ def _with_installed_providers(path: str, configuration: Configuration) -> tuple[
 
     lock = read_lock(path)
     return lock, sorted_lock(lock.modules, locked_providers(provider_plugins(configuration)), lock.path)
+
+
+def verify_held_modules(configuration: Configuration) -> None:
+    """Verify the files of modules from elsewhere that a saved plan was made of: functions read some while applying.
+
+    Where they are not on this machine nothing can be read of them. Raises DiagnosticsError.
+    """
+    links = {
+        f"{above}{_INSTALLED}{below.partition('/')[0]}"
+        for module in configuration.modules.values()
+        for above, mark, below in (module.directory.partition(_INSTALLED),)
+        if mark
+    }
+    for link in sorted(links):
+        if os.path.lexists(link):
+            _verify_link(link)
+
+
+def _verify_link(link: str) -> None:
+    from iacengine.modules.install_error import InstallError, InstallFault  # lazy: most stacks have no modules
+    from iacengine.modules.package import verify_tree
+
+    target = os.readlink(link) if os.path.islink(link) else ""  # noqa: PTH114, PTH115 - text
+    digest = posixpath.basename(target)
+    if not digest or not link.endswith(f"-{digest[:12]}"):
+        raise InstallError(
+            InstallFault.LOCKED_DIFFERS,
+            "A module is not the one that was planned",
+            f"{link} does not lead to the files that the plan was made of.",
+            remedy="Run `iac init`, and plan again.",
+        )
+    verify_tree(target, f"sha256:{digest}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from iacengine.config.cache import ParseCache
 from iacengine.config.model import Configuration
 from iacengine.engine.model import VariableSources
-from iacengine.engine.modules import AS_LOCKED, load_with_modules
+from iacengine.engine.modules import AS_LOCKED, load_with_modules, verify_held_modules
 from iacengine.engine.opening import encryption_of, stack_directory
 from iacengine.engine.surroundings import function_context
 from iacengine.engine.variables import variable_options
@@ -34,7 +34,9 @@ def load_plan(path: str) -> Plan:
     with the keys of the environment and of the stack that it is a plan of."""
     from iacengine.plan.planfile import load_plan as read  # lazy: as above
 
-    return read(path, _plan_keyring, lambda configuration: encryption_of(configuration).key is not None)
+    plan = read(path, _plan_keyring, lambda configuration: encryption_of(configuration).key is not None)
+    verify_held_modules(plan.configuration)
+    return plan
 
 
 def _plan_keyring(stack_path: str) -> Keyring | None:

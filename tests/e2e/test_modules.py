@@ -187,7 +187,20 @@ def test_every_verb_that_loads_a_stack_can_be_frozen(consumer: Person) -> None:
 
 def test_a_saved_plan_is_applied_with_the_modules_it_was_made_of(consumer: Person) -> None:
     consumer.iac("plan", "--out", "saved.plan", "--no-input")
+    (file,) = consumer.stack.folder.glob(".iac/modules/servers-*/main.iac.yaml")
+    good = file.read_bytes()
+    file.resolve().chmod(0o644)
+    file.write_bytes(good + b"# changed\n")
+    assert "[wrong_tree]" in consumer.iac("apply", "saved.plan", code=1).err
+    file.write_bytes(good)
     assert "3 added" in consumer.iac("apply", "saved.plan").out
+
+
+def test_the_cache_is_emptied_when_somebody_says_so(consumer: Person) -> None:
+    consumer.iac("init")
+    assert consumer.iac("module", "clean").out.startswith("Removed 0 modules")
+    assert len(consumer.iac("module", "clean", "--older-than", "0", "--json").document["removed"]) == 3
+    consumer.iac("plan", "--frozen")
 
 
 def test_the_tree_shows_who_calls_whom(registry: RegistryProcess, consumer: Person) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -409,6 +410,31 @@ def test_an_archive_in_s3_is_installed(site: Any, s3_server: Any) -> None:
     site.write(call(f"s3::{s3_server.url}/states/modules/net.tar.gz", name="n"))
     assert ("m",) in site.load().modules
     assert site.lock.modules[0].source == f"s3::{s3_server.url}/states/modules/net.tar.gz"
+
+
+def test_a_module_of_a_registry_of_terraforms_protocol_is_installed(site: Any, shelf: Any) -> None:
+    archive = packed("tar.gz", {"net-1.2.0/main.iac.yaml": SUBNET, "net-1.2.0/README.md": "x"})
+    documents = {
+        "/.well-known/terraform.json": {"modules.v1": "/v1/modules/"},
+        "/v1/modules/acme/net/mock/versions": {"modules": [{"versions": [{"version": "1.0.0"}, {"version": "1.2.0"}]}]},
+    }
+
+    def tamper(reply: Any) -> None:
+        if reply.path in documents:
+            reply.status, reply.content = 200, json.dumps(documents[reply.path]).encode()
+        elif reply.path == "/v1/modules/acme/net/mock/1.2.0/download":
+            reply.status, reply.content = 204, b""
+            reply.headers["X-Terraform-Get"] = f"https://{shelf.host}/net.tar.gz//net-1.2.0"
+        elif reply.path == "/net.tar.gz":
+            reply.status, reply.content = 200, archive
+
+    shelf.tamper = tamper
+    site.write(call("acme/net/mock", "~> 1.0", name="n"))
+    directory = Path(site.load().modules[("m",)].directory)
+    assert sorted(path.name for path in directory.iterdir()) == ["README.md", "main.iac.yaml"]
+    assert site.versions == ["acme/net/mock 1.2.0"]
+    shelf.stop()
+    assert ("m",) in site.load().modules
 
 
 def test_a_module_from_git_may_call_one_of_a_registry(site: Any, network: Any, repository: Path) -> None:

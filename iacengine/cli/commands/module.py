@@ -28,6 +28,7 @@ def command() -> None:
     """Write, publish, find and use modules.
 
     Of the stack: tree, why, outdated, update, install, verify. In a registry: search, show, publish, yank, deprecate.
+    Of this user: clean.
     """
 
 
@@ -424,6 +425,30 @@ def tree(terminal: Terminal, path: str, as_json: bool) -> None:
     from iacengine.cli.views.module_text import tree_text  # lazy: help needs none of it
 
     terminal.write(tree_text(branches, path))
+
+
+@command.command("clean", cls=Command)
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    metavar="DAYS",
+    help="What was not used for so long (default 30; 0: everything).",
+)
+@json_option
+@click.pass_obj
+def clean(terminal: Terminal, older_than: float, as_json: bool) -> None:
+    """Remove modules from the cache of this user. What is needed again is downloaded again."""
+    from iacengine.cli.views.module_text import size_text  # lazy: help needs none of it
+    from iacengine.modules.cache import open_cache
+
+    cache = open_cache(os.environ)
+    removed = cache.clean(older_than=older_than * 86_400)
+    size = sum(tree.size for tree in removed)
+    if as_json:
+        _print_json(terminal, {"folder": cache.folder, "removed": [tree.digest for tree in removed], "bytes": size})
+        return
+    terminal.line(f"Removed {len(removed)} modules ({size_text(size)}) from {cache.folder}.")
 
 
 # --- what they share --------------------------------------------------------------------------------------------------
