@@ -23,17 +23,10 @@ PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
 CUT_OFF = (ConnectionError, ssl.SSLError)
 """How a client is told that the server has closed the connection."""
 SQL = (
-    "'",
-    '"',
-    "' OR '1'='1",
     "'; DROP TABLE module; --",
-    "1; SELECT pg_sleep(10)",
-    "$$; DELETE FROM audit; $$",
-    "\\'; --",
-    "%' UNION SELECT value FROM secret --",
-    ":words",
-    "%(x)s",
-    "{0}",
+    '" OR "1"="1',
+    "\\' $$; SELECT pg_sleep(10) --",
+    "%(x)s :words {0}",
 )
 
 
@@ -77,7 +70,7 @@ def test_sql_in_any_parameter_is_only_text(registry, make_package, send_package)
                     answer = admin.request(method.upper(), url, params=query, json={} if method == "put" else None)
                     assert answer.status_code < 500, (method, url, query, answer.text)
                     asked += 1
-    assert asked > 300
+    assert asked > 200
     for text in SQL:
         for filters in ("q", "namespace", "system", "tag", "resource_type"):
             assert admin.get("/api/v1/modules", params={filters: text}).json()["hits"] == []

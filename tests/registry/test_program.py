@@ -449,8 +449,9 @@ def test_packages_and_database_agree_when_the_service_is_killed_while_publishing
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(1800)
 def test_packages_and_database_agree_whenever_the_service_is_killed(registry_process, make_package, send_package):
-    kill_during_publications(registry_process, make_package, send_package, [number * 0.015 for number in range(60)])
+    kill_during_publications(registry_process, make_package, send_package, [number * 0.03 for number in range(30)])
 
 
 def test_clients_recover_by_themselves_when_the_database_is_restarted(
