@@ -286,6 +286,10 @@ class World:
             assert stored == cloud[id_].attributes, objects[id_].address
         return Sight(cloud, state, replayed, _is_due(state, replayed))
 
+    def is_due_with_objects(self):
+        sight = self.look()
+        return sight.due and bool(sight.replayed.state.objects)
+
     def settled(self):
         sight = self.look()
         assert not sight.replayed.in_flight
@@ -412,7 +416,7 @@ class Lifecycles(RuleBasedStateMachine):
             else:
                 assert world.note_pending(before).cloud == before.cloud
             return
-        self.ended(operator, before, outcome, is_whole=mode is PlanMode.NORMAL and not targets)
+        self.ended(operator, before, outcome, mode, is_whole=mode is PlanMode.NORMAL and not targets)
         if mode is PlanMode.DESTROY and outcome.ok:
             assert world.settled().cloud == {}
 
@@ -444,13 +448,13 @@ class Lifecycles(RuleBasedStateMachine):
 
         return listen
 
-    def ended(self, operator, before, outcome, *, is_whole):
+    def ended(self, operator, before, outcome, mode, *, is_whole):
         world = self.world
         if outcome.ok and is_whole:
             self.count("done")
             world.require_done(operator)
         elif outcome.ok:
-            if before.due and not world.look().due:
+            if mode is PlanMode.REFRESH_ONLY and before.due and not world.look().due:  # it undoes first
                 world.require_undone(before)
             else:
                 world.note_pending(before)
@@ -523,7 +527,7 @@ class Lifecycles(RuleBasedStateMachine):
         finally:
             stack.backend.close()
         world.specs[operator] = spec
-        self.ended(operator, before, outcome, is_whole=True)
+        self.ended(operator, before, outcome, plan.mode, is_whole=True)
 
     # --- what happens behind everybody's back
 
@@ -556,12 +560,11 @@ class Lifecycles(RuleBasedStateMachine):
         self.count("recover")
         self.recovering(operator, faults, action)
 
-    @precondition(lambda self: self.world.look().due)
+    @precondition(lambda self: self.world.is_due_with_objects())
     @rule(operator=operators, number=st.integers(0, 20))
     def recover_but_for_one(self, operator, number):
         self.count("recover but for one")
-        objects = self.world.look().replayed.state.objects
-        addresses = sorted({str(address) for address, _ in objects}) or ["mock_object.last"]
+        addresses = sorted({str(address) for address, _ in self.world.look().replayed.state.objects})
         self.world.base = None
         self.recovering(operator, [], "retry", skip=[addresses[number % len(addresses)]])
 
@@ -617,7 +620,7 @@ class Lifecycles(RuleBasedStateMachine):
                 world.note_pending(before)
             return
         if not outcome.ok:
-            self.ended(operator, before, outcome, is_whole=False)
+            self.ended(operator, before, outcome, plan.mode, is_whole=False)
             return
         world.drifted.clear()
         world.vanished.clear()
