@@ -204,7 +204,8 @@ class Executor:
                     break
                 job = self._retries.take(provider)
                 self._begin_call(job)
-                self._submit(job, perform_again if self._retries.may_be_done(job) else None)
+                again = partial(perform_again, absent=self._retries.absent)
+                self._submit(job, again if self._retries.may_be_done(job) else None)
         self.work.agenda.release(monotonic())
 
     def _look_up(self, job: Job, answer: Answer) -> bool:

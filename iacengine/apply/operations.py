@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference, ResourceInstance, parse_provider_reference
@@ -176,9 +176,9 @@ def perform(task: Task) -> ApplyResponse | Undecided:
     return answer
 
 
-def perform_again(task: Task) -> ApplyResponse | Undecided:
+def perform_again(task: Task, absent: Callable[[int], None]) -> ApplyResponse | Undecided:
     """Call the provider again, with the same token. A create may have been done although its answer was lost: what is
-    there already is not made twice."""
+    there already is not made twice. `absent` is told the step when nothing is there."""
     if task.operation is not Operation.CREATE:
         return perform(task)
     request = task.request
@@ -189,6 +189,7 @@ def perform_again(task: Task) -> ApplyResponse | Undecided:
     if _failed(found):
         return ApplyResponse(None, None, found.diagnostics, found.retryable, found.throttled)
     if found.state is None:
+        absent(task.step)
         return perform(task)
     plain, _ = unmark_with_paths(task.planned)
     block = task.schema.block

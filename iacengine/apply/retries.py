@@ -71,13 +71,14 @@ def failure_of(answer: Answer) -> Failure | None:
 class Retries:
     """What waits. `due`: calls whose time has come, by provider configuration, first come first served."""
 
-    __slots__ = ("_chance", "_clock", "_count", "_seen", "_trials", "_waiting", "due")
+    __slots__ = ("_absent", "_chance", "_clock", "_count", "_seen", "_trials", "_waiting", "due")
 
     def __init__(self, clock: Callable[[], float] = monotonic, chance: Callable[[], float] = chance) -> None:
         self.due: dict[str, deque[Retrying]] = {}
         self._waiting: list[tuple[float, int, Retrying]] = []
         self._trials: dict[int, Trial] = {}
         self._seen: dict[int, ApplyResponse] = {}
+        self._absent: set[int] = set()
         self._count = 0
         self._clock = clock
         self._chance = chance
@@ -92,6 +93,8 @@ class Retries:
 
         `ending`: nothing is tried again any more.
         """
+        if not failure.throttled:
+            self._absent.discard(job.step)
         if isinstance(job, Task) and job.operation is Operation.CREATE and failure.state:
             return None  # it is there, half made: another try would make another one, or go on from who knows where
         if not (failure.retryable or policy.names(failure.diagnostics)):
@@ -139,7 +142,14 @@ class Retries:
     def may_be_done(self, job: Job) -> bool:
         """True for an operation that failed in a way which leaves open whether it was done, and what is there now."""
         trial = self._trials.get(job.step)
-        return isinstance(job, Task) and trial is not None and trial.failures > 0 and job.step not in self._seen
+        if not isinstance(job, Task) or trial is None or not trial.failures:
+            return False
+        return job.step not in self._seen and job.step not in self._absent
+
+    def absent(self, step: int) -> None:
+        """It was looked up that a step has made nothing. As long as it is only throttled after that, it need not be
+        looked up again: where requests are few, looking would use up those that are needed for the call itself."""
+        self._absent.add(step)
 
     def give_up(self) -> list[Retrying]:
         """Let nothing wait any more; what did."""
@@ -152,6 +162,7 @@ class Retries:
     def end(self, step: int, answer: Answer) -> Answer:
         """The step has come to its end. Its answer; when that does not say what is there, what an earlier one said."""
         self._trials.pop(step, None)
+        self._absent.discard(step)
         seen = self._seen.pop(step, None)
         if seen is not None and isinstance(answer, ApplyResponse) and answer.state is None and failure_of(answer):
             return replace(answer, state=seen.state, private=seen.private)

@@ -217,6 +217,15 @@ def test_two_hundred_creates_succeed_on_a_cloud_that_bears_few_requests(watched)
     assert len(watched.kinds("call")) > 200  # some were refused
 
 
+def test_looking_for_what_was_made_does_not_use_up_the_few_requests_that_a_cloud_bears(watched):
+    """Each look would take the one request that the call which follows it needs."""
+    retries = {"first_wait": "20ms", "longest_wait": "20ms", "patience": "5s"}
+    few = {"per_second": 20, "burst": 1}
+    outcome = watched.apply(stack(fault("create", 1), retries=retries, rate_limit=few))
+    assert outcome.ok
+    assert names(watched.folder) == ["a"]
+
+
 def test_a_failure_that_ends_the_run_ends_the_waiting(watched):
     faults = [fault("create", 0, name="a"), fault("create", 1, name="b", retryable=False)]
     data = stack(
