@@ -51,6 +51,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(
             "no Chromium on this machine: apt-get install chromium-headless-shell, or name one with IAC_CHROMIUM"
         )
+    expect.set_options(timeout=60_000)  # whatever else the machine does
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         yield browser
@@ -61,7 +62,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A browser of somebody's own, in which nothing may go wrong unseen."""
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     wrong: list[str] = []
     context.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     context.on("weberror", lambda error: wrong.append(str(error.error)))
@@ -160,6 +161,7 @@ def test_the_usage_is_copied_as_it_is_shown(page, site):
     host = site.registry.url.partition("://")[2]
     assert copied.startswith(f'module:\n  network:\n    source: {host}/acme/network/aws\n    version: "~> 1.2"\n')
     page.get_by_text("For Terraform").click()
+    expect(page.get_by_role("button", name="Copy main.iac.yaml")).to_be_visible()
     page.get_by_role("button", name="Copy main.tf.json").click()
     page.get_by_role("button", name="Copied main.tf.json").wait_for()
     call = json.loads(page.evaluate("navigator.clipboard.readText()"))

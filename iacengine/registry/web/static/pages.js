@@ -89,8 +89,8 @@ async function copy(text) {
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const label = button.firstChild;
   const usual = label.textContent;
-  let back = 0;
   button.hidden = false;
+  button.addEventListener("blur", () => { label.textContent = usual; });
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
     try {
@@ -103,8 +103,6 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
       tell("Selected: copy it with the keyboard");
     }
     button.focus();
-    clearTimeout(back);
-    back = setTimeout(() => { label.textContent = usual; }, 2000);
   });
 }
 
