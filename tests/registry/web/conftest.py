@@ -29,6 +29,7 @@ def network_files(more_inputs: str = "", more_outputs: str = "") -> dict[str, st
     """The files of the module that most tests look at."""
     return {
         "README.md": NETWORK_README,
+        "modules/subnet/main.iac.yaml": "output: {at: {value: 1}}\n",
         "main.iac.yaml": f"""\
 stack:
   required_providers:

@@ -66,6 +66,22 @@ def test_outputs_resources_and_providers_are_listed(site):
     assert "/search?resource_type=aws_vpc" in page.links
 
 
+def test_submodules_are_named_as_they_are_called(site):
+    host = site.registry.url.partition("://")[2]
+    assert f"Submodules {host}/acme/network/aws//modules/subnet" in site.get(NETWORK).one("main").words
+
+
+def test_callers_beyond_the_first_are_left_to_the_api(site_of, new_registry):
+    registry = new_registry()
+    registry.put("acme/base/aws")
+    for number in range(53):
+        registry.put(f"acme/caller-{number:02}/aws", dependencies=[("acme/base/aws", "~> 1.0")])
+    page = site_of(registry).get("/modules/acme/base/aws")
+    assert "acme/caller-49/aws 1.0.0, needs ~> 1.0 and 3 more" in page.one(id="dependencies").words
+    [more] = [link for link in page.links if "dependents" in link]
+    assert len(registry.client().get(more).json()["dependents"]) == 3
+
+
 def test_dependencies_of_both_directions_are_a_graph_and_lists(site):
     page = site.get(NETWORK)
     section = page.one(id="dependencies").words
@@ -150,7 +166,7 @@ def test_the_origin_has_digests_publisher_revision_and_downloads(site):
     base = "/api/v1/modules/acme/network/aws/versions/1.2.0"
     entry = site.client.get(base).json()["entry"]
     text = page.one("aside").words
-    for expected in (entry["package_digest"], entry["tree_digest"], "by ann", "3f2c9a1", "3 files", "of this version"):
+    for expected in (entry["package_digest"], entry["tree_digest"], "by ann", "3f2c9a1", "4 files", "of this version"):
         assert expected in text
     assert {f"{base}/package", f"{base}/provenance", base} <= set(page.links)
     assert site.client.get(f"{base}/package").status_code == 200
