@@ -73,13 +73,14 @@ def open_folder():
         yield folder
 
 
-@pytest.fixture
-def iac(registry_commands, tmp_path, new_database):
-    """iac("token", "list", …): how `iac registry …` ended, on a database of its own."""
-    environment = {"IAC_REGISTRY_DATABASE_URL": new_database(), "IAC_REGISTRY_DATA": str(tmp_path / "data")}
+@pytest.fixture(scope="module")
+def iac(registry_commands, tmp_path_factory, new_database):
+    """iac("token", "list", …): how `iac registry …` ended, on a database that all tests of this file share."""
+    folder = tmp_path_factory.mktemp("commands")
+    environment = {"IAC_REGISTRY_DATABASE_URL": new_database(), "IAC_REGISTRY_DATA": str(folder / "data")}
 
     def run(*arguments, code=0, **more):
-        done = registry_commands.run(tmp_path, "registry", *arguments, env=environment | more)
+        done = registry_commands.run(folder, "registry", *arguments, env=environment | more)
         assert done.code == code, done
         assert "Traceback" not in done.err, done
         return done
@@ -125,11 +126,11 @@ def test_one_command_serves_with_a_database_of_its_own_and_stops_it(
 ):
     process = embedded_process
     process.start()
-    process.run("namespace", "create", "acme")
-    token = process.run("token", "create", "--user", "ann", "--scope", "publish:acme")["token"]
+    token = process.run("token", "create", "--user", "ann", "--scope", "admin")["token"]
     packed = make_package("acme/net/aws", files=PLAIN)
     with client_of(process, token) as client:
         assert client.get("/readyz").json()["status"] == "ok"
+        assert client.put("/api/v1/namespaces/acme", json={}).status_code == 201
         assert send_package(client, packed).status_code == 201
         assert client.get(version_path(packed) + "/package").content == packed.data
     server = server_of(process.folder / "data" / "postgres")
@@ -440,12 +441,6 @@ def kill_during_publications(process, make_package, send_package, moments):
     used, kept = check_agreement(process, process.database)
     assert used == set(kept)
     assert len(used) == len(moments)
-
-
-def test_packages_and_database_agree_when_the_service_is_killed_while_publishing(
-    registry_process, make_package, send_package
-):
-    kill_during_publications(registry_process, make_package, send_package, [0.4])
 
 
 @pytest.mark.exhaustive
