@@ -19,7 +19,7 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from iacengine import engine
 from iacengine.apply import presence
@@ -286,10 +286,6 @@ class World:
             assert stored == cloud[id_].attributes, objects[id_].address
         return Sight(cloud, state, replayed, _is_due(state, replayed))
 
-    def is_due_with_objects(self):
-        sight = self.look()
-        return sight.due and bool(sight.replayed.state.objects)
-
     def settled(self):
         sight = self.look()
         assert not sight.replayed.in_flight
@@ -345,13 +341,16 @@ def _is_due(state, replayed):
 
 
 class Lifecycles(RuleBasedStateMachine):
-    """See the module. `new_world` makes a world, `counts` counts what was done."""
+    """See the module. `new_world` makes a world, `counts` counts what was done.
+
+    What is drawn depends on nothing that is there: threads and the ids of objects are others each time.
+    """
 
     new_world = None
     counts: ClassVar[Counter] = Counter()
 
     @initialize(
-        lag=st.sampled_from([0, 0, 2]), sealed=st.sampled_from([False, False, True]), first=specs(), second=specs()
+        lag=st.sampled_from([0, 2]), sealed=st.sampled_from([False, False, True]), first=specs(), second=specs()
     )
     def begin(self, lag, sealed, first, second):
         self.world = type(self).new_world(lag, sealed)
@@ -466,8 +465,16 @@ class Lifecycles(RuleBasedStateMachine):
             after = world.note_pending(before)
             assert bool(outcome.unsettled) == bool(after.replayed.in_flight)
 
-    @rule(operator=operators, spec=changes, faults=some_faults, on_failure=policies, width=widths, death=deaths)
-    def apply_and_be_killed(self, operator, spec, faults, on_failure, width, death):
+    @rule(
+        operator=operators,
+        spec=changes,
+        faults=some_faults,
+        on_failure=policies,
+        width=widths,
+        death=deaths,
+        recovers=st.booleans(),
+    )
+    def apply_and_be_killed(self, operator, spec, faults, on_failure, width, death, recovers):
         self.count("apply and be killed")
         world = self.world
         world.specs[operator] = spec or world.specs[operator]
@@ -481,6 +488,8 @@ class Lifecycles(RuleBasedStateMachine):
             world.require_undone(before)
         else:
             world.note_pending(before)
+        if recovers:
+            self.recovering(operator, [], "undo")
 
     def command(self, operator, on_failure, faults, death, *arguments):
         """Run a command that dies at an instant (see instants.py), or by a fault of the cloud; its exit code."""
@@ -511,9 +520,10 @@ class Lifecycles(RuleBasedStateMachine):
         stack.backend.close()
         assert world.note_pending(before).cloud == before.cloud
 
-    @precondition(lambda self: self.ahead is not None)
     @rule()
     def apply_what_was_planned(self):
+        if self.ahead is None:
+            return
         self.count("apply what was planned")
         world = self.world
         (operator, spec, plan), self.ahead = self.ahead, None
@@ -560,11 +570,13 @@ class Lifecycles(RuleBasedStateMachine):
         self.count("recover")
         self.recovering(operator, faults, action)
 
-    @precondition(lambda self: self.world.is_due_with_objects())
     @rule(operator=operators, number=st.integers(0, 20))
     def recover_but_for_one(self, operator, number):
+        sight = self.world.look()
+        addresses = sorted({str(address) for address, _ in sight.replayed.state.objects}) if sight.due else []
+        if not addresses:
+            return
         self.count("recover but for one")
-        addresses = sorted({str(address) for address, _ in self.world.look().replayed.state.objects})
         self.world.base = None
         self.recovering(operator, [], "retry", skip=[addresses[number % len(addresses)]])
 
@@ -599,11 +611,12 @@ class Lifecycles(RuleBasedStateMachine):
 
     # --- the way back
 
-    @precondition(lambda self: self.world.clean)
     @rule(operator=operators, number=st.integers(0, 20), faults=some_faults, on_failure=policies)
     def go_back(self, operator, number, faults, on_failure):
-        self.count("go back")
         world = self.world
+        if not world.clean:
+            return
+        self.count("go back")
         serial = sorted(world.clean)[number % len(world.clean)]
         before = world.look()
         world.write(operator, faults=faults, on_failure=on_failure)
