@@ -21,7 +21,7 @@ way, so that no state of affairs blocks a plan.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from iacengine.addresses import ConfigResource, ModulePath, Resource
 from iacengine.graph.build import ConfigGraph
@@ -285,7 +285,7 @@ class _Order:
             if node.kind is not Kind.RESOURCE or is_managed(node):
                 continue
             for step in self.forward.get(_block_text(node), ()):
-                for needed in filter(is_managed, graph.needs(node)):
+                for needed in _objects_needed(graph, node):
                     for delete in self.deletes.get(_block_text(needed), ()):
                         if delete not in self.late_deletes and delete not in self.commit:
                             self._await(step, delete)
@@ -418,6 +418,15 @@ def _gone_blocks(graph: ConfigGraph, state: State) -> dict[ModulePath, set[str]]
             for depth in range(1, len(block.module) + 1):
                 gone.setdefault(block.module[:depth], set()).add(str(block))
     return gone
+
+
+def _objects_needed(graph: ConfigGraph, node: Node) -> Iterator[Node]:
+    """The blocks of objects that a block refers to: of a module as a whole, all that is in it."""
+    for needed in graph.needs(node):
+        if needed.kind is Kind.CLOSE:
+            yield from filter(is_managed, graph.needs(needed))
+        elif is_managed(needed):
+            yield needed
 
 
 def _block_text(node: Node) -> str:

@@ -339,7 +339,9 @@ def test_files_are_formatted_below_the_directory(iac: Iac, tmp_path: Path) -> No
     assert ok(iac("fmt")).stdout == ""
     assert ok(iac("fmt", "-", stdin="a:   1\n")).stdout == "a: 1\n"
     (folder / "bad.iac.yaml").write_text("a: [1\n")
-    assert iac("fmt").returncode == exits.ERROR
+    broken = iac("fmt")
+    assert broken.returncode == exits.ERROR
+    assert "sub/bad.iac.yaml:1:" in broken.stderr
     assert iac("fmt", "nowhere").returncode == exits.ERROR
 
 

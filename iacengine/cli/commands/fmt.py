@@ -50,7 +50,7 @@ def command(
     for path in _stack_files(paths or (".",), recursive=recursive):
         try:
             before = path.read_bytes()
-            after = _formatted(path.name, before)
+            after = _formatted(str(path), before)
         except OSError as error:
             from iacengine.foundation.diagnostics import error as problem
 
@@ -108,7 +108,7 @@ def _replace(path: Path, data: bytes) -> None:
 def _formatted(name: str, data: bytes) -> bytes:
     from iacengine.config.format import format_json, format_yaml  # lazy: help needs none of it
 
-    return format_json(data) if name.endswith(".json") else format_yaml(data)
+    return format_json(data, name) if name.endswith(".json") else format_yaml(data, name)
 
 
 def _stack_files(paths: tuple[str, ...], *, recursive: bool) -> Iterator[Path]:

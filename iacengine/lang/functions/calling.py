@@ -10,8 +10,18 @@ from collections.abc import Sequence
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.functions.signature import Function, FunctionError
-from iacengine.lang.types import DYNAMIC, NUMBER, STRING
-from iacengine.lang.values import NO_REFINEMENT, Marked, Null, Refinement, Unknown, Value, mark, unmark_deep
+from iacengine.lang.types import DYNAMIC, NUMBER, STRING, ListType
+from iacengine.lang.values import (
+    NO_REFINEMENT,
+    ListValue,
+    Marked,
+    Null,
+    Refinement,
+    Unknown,
+    Value,
+    mark,
+    unmark_deep,
+)
 
 _NOT_NULL = Refinement(not_null=True)
 _NO_MARKS: frozenset[str] = frozenset()
@@ -112,9 +122,13 @@ def _examine(function: Function, prepared: list[Value]) -> tuple[frozenset[str],
 
 
 def _refined(result: Value) -> Value:
-    """An unknown result, known not to be null."""
+    """An unknown result, known not to be null. A list whose length is known is one of unknown elements."""
     if result.__class__ is Marked:
         return Marked(_refined(result.value), result.marks)
+    length = result.refinement.length_max
+    if isinstance(result.type, ListType) and length is not None and length == result.refinement.length_min:
+        element = result.type.element
+        return ListValue(element, [Unknown(element)] * length)
     if result.type is DYNAMIC or result.refinement.not_null:
         return result
     refinement = result.refinement

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from iacengine.lang.functions import registry
-from iacengine.lang.types import NUMBER, STRING, ListType
+from iacengine.lang.types import NUMBER, STRING, ListType, type_to_json
 from iacengine.lang.values import SENSITIVE, ListValue, Marked, Null, Refinement, Unknown, Value
 
 Call = Callable[..., Value]
@@ -30,6 +33,29 @@ def test_there_are_as_many_functions_as_terraform_has() -> None:
     plain = [name for name in registry.names() if "::" not in name]
     assert len(plain) == 118
     assert len(set(registry.names())) == len(registry.names())
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform on the path")
+def test_functions_have_the_parameters_that_terraform_tells_of() -> None:
+    told = subprocess.run(["terraform", "metadata", "functions", "-json"], capture_output=True, text=True, check=True)
+    signatures = json.loads(told.stdout)["function_signatures"]
+    theirs = {name: _parameters(signature) for name, signature in signatures.items() if "::" not in name}
+    assert theirs.keys() == {name for name in registry.names() if "::" not in name}
+    for name in theirs.keys() - _EVALUATED_ELSEWHERE:
+        function = registry.lookup(name)
+        assert function is not None
+        ours = [(each.name, type_to_json(each.type), each.allow_null) for each in function.parameters]
+        variadic = function.variadic
+        last = variadic and (variadic.name, type_to_json(variadic.type), variadic.allow_null)
+        assert (ours, last) == theirs[name], name
+
+
+def _parameters(signature: dict[str, Any]) -> tuple[list[tuple[str, Any, bool]], tuple[str, Any, bool] | None]:
+    def told(parameter: dict[str, Any]) -> tuple[str, Any, bool]:
+        return parameter["name"], parameter["type"], parameter.get("is_nullable", False)
+
+    variadic = signature.get("variadic_parameter")
+    return [told(each) for each in signature.get("parameters", [])], variadic and told(variadic)
 
 
 def test_a_name_may_begin_with_core() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from iacengine.lang.functions import registry
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.text import graphemes, nfc
-from iacengine.lang.types import BOOL, STRING
+from iacengine.lang.types import BOOL, NUMBER, STRING, TupleType
 from iacengine.lang.values import ListValue, Refinement, Unknown, Value
 
 Call = Callable[..., Value]
@@ -118,3 +118,8 @@ def test_reversing_twice_gives_the_string_back(subject: str) -> None:
     reversed_ = _call("strrev", subject)
     if len(graphemes(reversed_)) == len(graphemes(subject)):
         assert _call("strrev", reversed_) == subject
+
+
+def test_a_sorted_list_is_as_long_as_before_whatever_is_in_it(call: Call) -> None:
+    answer = call("sort", Unknown(TupleType([STRING, NUMBER])))
+    assert answer == ListValue(STRING, [Unknown(STRING), Unknown(STRING)])
