@@ -64,6 +64,21 @@ def test_whichever_of_many_steps_fails_all_is_undone(change, operation, when, be
     assert undone > 2 or (change == "create" and operation != "create")
 
 
+def test_what_nobody_can_look_up_is_told_and_found_out_later(beginning, new_trial):
+    start = beginning("create")
+    trial = new_trial(start)
+    lost = fault("create", 3, error="no connection", when="after", retryable=True)
+    done = failing_run(trial, start, lost, fault("find", 0, error="no connection"))
+    assert done.code == RECOVERY_NEEDED, done
+    assert "could not be found out" in done.err
+    assert len(trial.cloud()) == 3
+    trial.faults = []
+    trial.write(start.change.after)
+    trial.recover()
+    trial.assert_settled()
+    assert trial.cloud() == {}
+
+
 @pytest.fixture
 def stuck(beginning, new_trial):
     """A run that failed at its last step, and whose rollback failed at one of the objects it had made."""
