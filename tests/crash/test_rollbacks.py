@@ -71,7 +71,7 @@ def test_what_nobody_can_look_up_is_told_and_found_out_later(beginning, new_tria
     done = failing_run(trial, start, lost, fault("find", 0, error="no connection"))
     assert done.code == RECOVERY_NEEDED, done
     assert "could not be found out" in done.err
-    assert len(trial.cloud()) == 3
+    assert trial.cloud()
     trial.faults = []
     trial.write(start.change.after)
     trial.recover()
