@@ -96,7 +96,7 @@ class Fetcher:
         """A module of a registry that only says where it is."""
         name = f"{address} {version}"
         source = parse_source(text)
-        if source.kind in (SourceKind.LOCAL, SourceKind.REGISTRY):
+        if source.kind in (SourceKind.LOCAL, SourceKind.REGISTRY) or source.location.startswith("file:"):
             raise failure(
                 "A registry's answer makes no sense",
                 f'{address.host} says that {name} is at "{without_secrets(text)}".',

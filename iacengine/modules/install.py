@@ -89,10 +89,12 @@ class _Tools:
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """A tree that is part of the stack: by which name the loader knows it, and the registry it came from ("")."""
+    """A tree that is part of the stack: by which name the loader knows it, and the registry it came from (""). What
+    `is_ours` came from this machine, and may call what else is on it."""
 
     root: str
     host: str = ""
+    is_ours: bool = False
 
 
 class Modules:
@@ -167,13 +169,16 @@ class Modules:
         if source.kind is SourceKind.LOCAL:
             return posixpath.join(source.location, source.subdirectory) if source.subdirectory else source.location
         above = self._above(caller)
+        is_here = source.location.startswith("file:")
+        if is_here and above is not None and not above.is_ours:
+            raise leads_out(call.source)
         package = self.package(call.source, above.host if above is not None else "")
         locked = self._find(package, parse_constraint(call.version or ""))
         if locked is None:
             return None
         root = self._root(package, locked)
         host = package.host if isinstance(package, ModuleAddress) else ""
-        self._used[(*caller, call.name)] = _Used(root, host)
+        self._used[(*caller, call.name)] = _Used(root, host, is_here)
         if not source.subdirectory:
             return root
         directory = posixpath.join(root, source.subdirectory)

@@ -425,6 +425,41 @@ def test_what_a_module_calls_comes_from_its_own_registry_alone(
     assert public.asked == []
 
 
+# --- what is on the user's machine ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["/srv/private", "git::file:///srv/private.git", "../../private"])
+def test_a_module_calls_nothing_that_is_on_the_users_machine(
+    site: Any, shelf: Any, code_of: Any, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr("iacengine.modules.publication.calls_of", lambda folder, **_: ())  # its publisher is malicious
+    shelf.publish(NAME, "1.0.0", f"module: {{m: {{source: '{source}'}}}}\n")
+    site.write(f"module: {{m: {{source: {NAME}, version: ~> 1.0}}}}\n")
+    assert code_of(site.load) == "leads_out"
+
+
+@pytest.mark.parametrize("place", ["/srv/private", "git::file:///srv/private.git", "./x.tar.gz/../../y", "acme/x/mock"])
+def test_a_registry_of_terraforms_protocol_leads_to_nothing_on_the_users_machine(
+    site: Any, shelf: Any, place: str
+) -> None:
+    documents = {
+        "/.well-known/terraform.json": {"modules.v1": "/v1/"},
+        f"/v1/{NAME}/versions": {"modules": [{"versions": [{"version": "1.0.0"}]}]},
+    }
+
+    def tamper(reply: Any) -> None:
+        if reply.path in documents:
+            reply.status, reply.content = 200, json.dumps(documents[reply.path]).encode()
+        elif reply.path.endswith("/download"):
+            reply.status, reply.content, reply.headers["X-Terraform-Get"] = 204, b"", place
+
+    shelf.tamper = tamper
+    site.write(f"module: {{m: {{source: {NAME}, version: ~> 1.0}}}}\n")
+    with pytest.raises(DiagnosticsError):
+        site.load()
+    assert site.trees == set()
+
+
 # --- a registry that misbehaves ---------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from iacengine import Stack
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.modules.resolution import Resolution
 
@@ -295,6 +296,14 @@ def test_mistakes_in_an_installed_module_are_told_with_their_place(site: Any, sh
         site.load()
     (found,) = refused.value.diagnostics
     assert re.search(r"\.iac/modules/m\.zip-[0-9a-f]{12}/main\.iac\.yaml:1:16$", str(found.range))
+
+
+def test_a_program_loads_a_stack_with_its_modules(site: Any, network: Any) -> None:
+    site.write(USES_NETWORK + 'output: {id: {value: "${module.net.subnet}"}}\n')
+    with site._as_user():
+        stack = Stack.load(site.folder, state=site.folder / "state.json")
+        stack.apply(stack.plan())
+        assert stack.outputs["id"] == "subnet-a"
 
 
 # --- other sources ----------------------------------------------------------------------------------------------------
