@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from iacengine.cli.failures import print_diagnostics
 from iacengine.cli.terminal import Terminal, silence_broken_streams
-from iacengine.plan.events import Event, Listener, Warned
+from iacengine.plan.events import Event, Listener, StepStarted, Warned
 
 if TYPE_CHECKING:
     from iacengine.cli.views.ui_json import UiLines
@@ -28,7 +28,13 @@ def listening(terminal: Terminal, ui: UiLines | None, total: int = 0) -> Iterato
         from iacengine.cli.views.progress import Heartbeat  # lazy: a plan of constants hears nothing
 
         lines = ui
-        heartbeat = Heartbeat(lines.still_running)
+
+        def still(event: StepStarted, elapsed: int) -> None:
+            with surviving():
+                lines.still_running(event, elapsed)
+                sys.stdout.flush()
+
+        heartbeat = Heartbeat(still)
 
         def to_json(event: Event) -> None:
             heartbeat.hear(event)
@@ -55,14 +61,19 @@ def listening(terminal: Terminal, ui: UiLines | None, total: int = 0) -> Iterato
         progress.close()
 
 
-def _surviving(listener: Listener) -> Listener:
-    """The listener, but a run goes on to its end when nobody reads any more what is printed."""
+@contextmanager
+def surviving() -> Iterator[None]:
+    """A run goes on to its end when nobody reads any more what is printed, in whatever thread that is."""
+    try:
+        yield
+    except BrokenPipeError:
+        silence_broken_streams()
 
+
+def _surviving(listener: Listener) -> Listener:
     def hear(event: Event) -> None:
-        try:
+        with surviving():
             listener(event)
-        except BrokenPipeError:
-            silence_broken_streams()
 
     return hear
 
@@ -75,7 +86,8 @@ def _progress(terminal: Terminal, total: int) -> _Progress:
     from iacengine.cli.views.progress import PlainProgress  # lazy, as above
 
     def write(line: str) -> None:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        with surviving():
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
     return PlainProgress(write)
