@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-LEASED = ["http", "s3", "postgres"]
+SERVERS = ["http", "s3", "postgres"]
 MANY = 20
-AT_ONCE = [("local", MANY), *(pytest.param(kind, MANY, marks=pytest.mark.exhaustive) for kind in LEASED)]
+AT_ONCE = [("local", MANY), *(pytest.param(kind, MANY, marks=pytest.mark.exhaustive) for kind in SERVERS)]
 RESOURCES = {
     "mock_object": {
         "last": {"name": "last", "attributes": {"n": "${var.n}"}},
@@ -155,3 +155,23 @@ def test_nothing_is_tried_again_after_the_lock_was_lost(shared_stack):
     assert ended.code in (1, 5), ended
     assert "The lock on the state was lost" in ended.err
     assert ended.out.count("Retrying") < 900
+
+
+@pytest.mark.parametrize("kind", ["http", *(pytest.param(kind, marks=pytest.mark.exhaustive) for kind in SERVERS[1:])])
+def test_a_run_whose_lock_was_broken_begins_nothing_more(kind, shared_stack):
+    shared = shared_stack(kind)
+    running = frozen_in_a_call(shared)  # so that it is not done before it happens
+    one, two = shared.folders
+    two.iac("lock", "break", "--force", "--yes")
+    running.kill(signal.SIGCONT)
+    ended = running.wait()
+    assert ended.code == 5, ended
+    assert "The lock on the state was lost" in ended.err
+    assert ended.out.count("Creating") == 1
+    two.apply()
+    shared.assert_settled()
+    assert len(shared.cloud()) == 4
+    shared.write(RESOURCES, only=0)
+    one.apply()
+    shared.assert_settled()
+    assert len(shared.cloud()) == 4
