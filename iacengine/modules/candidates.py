@@ -102,8 +102,14 @@ class Candidates:
             accepts = demand.constraint.accepts
             order = [one for one in self._order(demand.stock) if (one, demand) not in self._excluded]
             if isinstance(demand.stock.package, ModuleAddress):
+                releases = demand.constraint.releases()
+                has = releases.has if releases is not None else accepts
                 versions = ((candidate, candidate.selected.version) for candidate in order)
-                order = [candidate for candidate, version in versions if version is not None and accepts(version)]
+                order = [
+                    candidate
+                    for candidate, version in versions
+                    if version is not None and (accepts(version) if version.prerelease else has(version))
+                ]
             demand.accepted = tuple(order)
         return demand.accepted
 
@@ -256,7 +262,7 @@ class Candidates:
 
 def _written(required: Requirement) -> tuple[str, str]:
     """What a requirement is sorted by, so that the order in which a catalogue answers has no part in the result."""
-    return str(required.package), str(required.constraint)
+    return str(required.package), required.constraint.text
 
 
 def _version(info: VersionInfo) -> Version:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 from iacengine.foundation.diagnostics import DiagnosticsError, error
 from iacengine.modules.version import Version, prerelease_order
@@ -78,6 +79,24 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseRange:
+    """Releases from `lowest` up to but without `below`, but those whose precedences are in `excluded`."""
+
+    lowest: tuple[int, ...]
+    below: tuple[int, ...]
+    excluded: frozenset[tuple[int, ...]]
+
+    def has(self, release: Version) -> bool:
+        """Whether a version that is no pre-release is among them."""
+        # A precedence has four numbers: it is above the three that it begins with.
+        place = release.precedence
+        return self.lowest <= place < self.below and place not in self.excluded
+
+
+_ENDLESS: tuple[int, ...] = (1 << 64,)
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """Conditions that must all hold; with none of them, every release will do. `text` is as written."""
 
@@ -91,6 +110,38 @@ class Constraint:
     def accepts(self, version: Version) -> bool:
         """Whether a module of this version may be chosen: it meets every condition, and a pre-release is named."""
         return (not version.prerelease or self.names(version)) and self.holds(version)
+
+    def releases(self) -> ReleaseRange | None:
+        """The releases that are accepted, for asking about many of them; None where only `accepts` can tell."""
+        lowest, below = (0, 0, 0), _ENDLESS
+        excluded: list[tuple[int, ...]] = []
+        for condition in self.conditions:
+            if condition.prerelease or len(condition.segments) > 3:
+                return None
+            major, minor, patch = condition.segments + (0,) * (3 - len(condition.segments))
+            own, following = (major, minor, patch), (major, minor, patch + 1)
+            match condition.operator:
+                case Operator.EQUAL:
+                    lowest, below = max(lowest, own), min(below, following)
+                case Operator.NOT_EQUAL:
+                    excluded.append((*own, 1))
+                case Operator.ABOVE:
+                    lowest = max(lowest, following)
+                case Operator.AT_LEAST:
+                    lowest = max(lowest, own)
+                case Operator.BELOW:
+                    below = min(below, own)
+                case Operator.AT_MOST:
+                    below = min(below, following)
+                case Operator.COMPATIBLE:
+                    lowest = max(lowest, own)
+                    if len(condition.segments) == 3:
+                        below = min(below, (major, minor + 1, 0))
+                    elif len(condition.segments) == 2:
+                        below = min(below, (major + 1, 0, 0))
+                case _:
+                    assert_never(condition.operator)
+        return ReleaseRange(lowest, below, frozenset(excluded))
 
     def names(self, version: Version) -> bool:
         """Whether a condition names exactly this version with `=`."""

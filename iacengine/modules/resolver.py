@@ -32,8 +32,8 @@ from iacengine.modules.conflict import circle, disagreement, unmet
 from iacengine.modules.requirement import Catalogue, Requirement, Selected
 from iacengine.modules.resolution import Resolution, ResolvedCall, ResolvedModule
 
-EFFORT = 300_000
-"""What searches may cost in all, in rounds times packages: about a second. When it is spent, all that disagrees is
+EFFORT = 100_000
+"""What searches may cost in all, in rounds times packages: a third of a second. When it is spent, all that disagrees is
 split without asking whether older versions would agree."""
 ROUNDS = 1_500
 """What searches may cost in all, in rounds: they get dearer the more there were."""
@@ -291,9 +291,8 @@ class _Provider(AbstractProvider[Demand, _Pin, _Group]):
         known = self._both.get(demands)
         if known is None:
             first, *others = sorted(demands, key=_number)
-            sets = [self._set(demand) for demand in others]
-            both = [c for c in self._candidates.accepted(first) if all(c in accepted for accepted in sets)]
-            known = self._both[demands] = tuple(both)
+            common = self._set(first).intersection(*map(self._set, others))
+            known = self._both[demands] = tuple(c for c in self._candidates.accepted(first) if c in common)
         return known
 
     def _set(self, demand: Demand) -> frozenset[Candidate]:
@@ -408,8 +407,10 @@ class _Attempts:
         known = self._both.get(demands)
         if known is None:
             first, *others = demands
-            sets = [frozenset(self._candidates.accepted(demand)) for demand in others]
-            both = [c for c in self._candidates.accepted(first) if all(c in accepted for accepted in sets)]
+            both: Sequence[Candidate] = self._candidates.accepted(first)
+            if others:
+                common = set(both).intersection(*map(self._candidates.accepted, others))
+                both = [candidate for candidate in both if candidate in common]
             known = self._both[demands] = both
         return known
 

@@ -154,3 +154,19 @@ def test_every_text_is_a_constraint_or_a_mistake_with_a_place_in_it(text):
         assert parse_constraint(str(parsed)).conditions == parsed.conditions
         return
     assert 1 <= column <= len(text) + 1
+
+
+OPERATORS = st.sampled_from(["", "=", "!=", ">", ">=", "<", "<=", "~>"])
+SEGMENTS = st.lists(st.integers(0, 3), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
+CONDITIONS = st.builds(lambda *parts: "".join(parts), OPERATORS, SEGMENTS, st.sampled_from(["", "", "", "-a"]))
+
+
+@given(st.lists(CONDITIONS, min_size=1, max_size=3).map(", ".join), VERSIONS)
+def test_the_range_of_releases_has_those_that_are_accepted(text, version):
+    try:
+        constraint = parse_constraint(text)
+    except ConstraintError:
+        return
+    releases = constraint.releases()
+    if releases is not None and not version.prerelease:
+        assert releases.has(version) == constraint.accepts(version)
