@@ -69,6 +69,10 @@ def test_a_plan_for_programs_loads_what_writes_its_lines(tmp_path: Path) -> None
     assert "iacengine.cli.views.ui_json" in loaded(tmp_path, {"a": {}}, "plan", "--json")
 
 
+def test_a_plan_without_modules_from_elsewhere_loads_nothing_of_them(of_plain_references: set[str]) -> None:
+    assert not {name for name in of_plain_references if name.startswith("iacengine.modules")}
+
+
 def test_a_small_plan_loads_few_modules(of_plain_references: set[str]) -> None:
     own = {name for name in of_plain_references if name.startswith("iacengine")}
     assert len(own) <= MODULES_ALLOWED, sorted(own)
