@@ -35,13 +35,12 @@ def _base64decode(arguments: Sequence[Value], _context: FunctionContext) -> Valu
 def _base64gzip(arguments: Sequence[Value], _context: FunctionContext) -> Value:
     import zlib  # lazy: wanted by this function alone
 
-    # the header of Go's writer: no time, no name, unknown system; so that equal texts give equal bytes everywhere
+    from iacengine.lang.functions.deflate import deflate
+
     data = arguments[0].encode()
-    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = (
-        compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH) + b"\x01\x00\x00\xff\xff"
-    )  # an empty last block
+    body = deflate(data)
     trailer = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    # the header of Go's writer: no time, no name, unknown system
     return base64_text.encode(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + body + trailer)
 
 

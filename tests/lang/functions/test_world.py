@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import ipaddress
+import random
 import uuid
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from iacengine.foundation.files import DiskFiles
 from iacengine.lang.functions import registry
 from iacengine.lang.functions.context import FunctionContext
+from iacengine.lang.functions.deflate import deflate
 from iacengine.lang.functions.globs import PatternSyntaxError, clean, matches, relative
 from iacengine.lang.functions.moments import Moment, parse_duration, parse_moment
 from iacengine.lang.text import nfc
@@ -248,6 +251,13 @@ def test_numbers_outside_a_prefix_are_refused(refusal: Refusal) -> None:
 
 
 # --- encodings ---
+
+
+@given(st.lists(st.binary(max_size=12), max_size=20), st.integers(0, 2**32))
+def test_what_is_deflated_inflates_to_itself(parts: list[bytes], seed: int) -> None:
+    chance = random.Random(seed)
+    data = b"".join(chance.choice(parts) for _ in range(200)) if parts else b""
+    assert zlib.decompress(deflate(data), -zlib.MAX_WBITS) == data
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])).map(nfc))
