@@ -162,7 +162,7 @@ class TrustPolicy:
     @property
     def where(self) -> str:
         """The files of the policy, for messages."""
-        return " and ".join(self.paths) if self.paths else "the trust policy"
+        return " and ".join(self.paths) if self.paths else f"{POLICY_NAME} beside the stack"
 
 
 def combined(first: TrustPolicy, second: TrustPolicy) -> TrustPolicy:
