@@ -12,6 +12,7 @@ from iacengine.registry.auth import Authenticator
 from iacengine.registry.caller import ADMIN, Caller
 from iacengine.registry.limits import Buckets, Guesses, counted_as
 from iacengine.registry.refusal import Refusal
+from iacengine.registry.store import tokens
 from iacengine.registry.store.accounts import disable_account
 from iacengine.registry.store.tokens import id_of, new_secret
 
@@ -124,6 +125,18 @@ def test_what_is_no_token_is_refused_without_asking_the_database(code_of, regist
     answer = registry.client(wrong).get("/api/v1/modules")
     assert code_of(answer) == (401, "token_refused")
     assert "invalid_token" in answer.headers["www-authenticate"]
+
+
+def test_to_know_what_names_a_token_is_not_to_know_the_token(code_of, registry):
+    token = registry.token("admin")
+    assert registry.client(token).get("/api/v1/whoami").is_success  # from now on it is remembered
+    other = new_secret()
+    head = token[:15] + other[15:67]
+    forged = head + tokens._checksum(head)
+    assert id_of(forged) == id_of(token)
+    assert code_of(registry.client(forged).get("/api/v1/whoami")) == (401, "token_refused")
+    with pytest.raises(Refusal, match="Token refused"):
+        Authenticator(registry.store).caller(forged, "10.0.0.1")
 
 
 def test_a_revoked_an_expired_and_a_disabled_users_token_count_no_more(code_of, registry):

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from iacengine.registry.answers import Answers, kept_json
+
 PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
 
 
@@ -213,6 +215,35 @@ def test_an_answer_in_memory_is_given_again_without_the_database(registry):
     unchanged = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (unchanged.status_code, unchanged.headers["etag"]) == (304, first.headers["etag"])
     assert registry.service.answers.hits == hits + 2
+
+
+def test_what_was_read_before_a_change_is_not_kept_after_it():
+    answers = Answers()
+    assert not answers.begin().heard, "at first nobody knows whether changes are heard"
+    answers.hear(True)
+    answer = kept_json(b"{}", "/route")
+    drawn = answers.begin()
+    answers.keep("before", answer, drawn)
+    assert answers.find("before") == answer
+    answers.changed()
+    answers.keep("late", answer, drawn)
+    assert answers.find("late") is None
+    assert answers.find("before") is None
+    drawn = answers.begin()
+    answers.hear(False)
+    answers.keep("deaf", answer, drawn)
+    assert answers.find("deaf") is None
+
+
+def test_answers_take_no_more_room_than_they_are_given():
+    answers = Answers(room=100_000)
+    answers.hear(True)
+    for number in range(100):
+        answers.keep(number, kept_json(bytes(9_000), "/route"), answers.begin())
+    answers.keep("large", kept_json(bytes(50_000), "/route"), answers.begin())
+    held = [number for number in range(100) if answers.find(number) is not None]
+    assert held == list(range(90, 100)), "those that were asked for last"
+    assert answers.find("large") is None
 
 
 def test_what_one_process_changes_every_other_forgets(new_registry):
