@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from iacengine.foundation.atomic import read_regular_file, write_atomically
+from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.foundation.disk import disk_failure
 from iacengine.modules.cache import ModuleCache
 from iacengine.modules.first_use import FirstUses
@@ -24,7 +25,7 @@ from iacengine.modules.keys import KeyStore
 from iacengine.modules.model import LockedModule, ModuleAddress
 from iacengine.modules.statement import time_text
 from iacengine.modules.trust import FirstUse, Revocation, TrustPolicy, read_policy
-from iacengine.modules.verification import Subject, verify
+from iacengine.modules.verification import Subject, VerificationError, verify
 
 Fetch = Callable[[ModuleAddress, str], Sequence[bytes]]
 """The envelopes of a version, asked from its registry."""
@@ -69,22 +70,36 @@ class TrustCheck:
 
     def verify_locked(self, address: ModuleAddress, locked: LockedModule, fetch: Fetch) -> tuple[str, ...]:
         """As `verify`, of a module that is in the cache: by what was kept, else by what is fetched again."""
-        envelopes = self._kept(address, locked.version, locked.digest)
-        if envelopes is None:
-            envelopes = tuple(fetch(address, locked.version))
-            signers = self.verify(address, locked.version, locked.digest, envelopes)
-            self.keep(address, locked.version, locked.digest, envelopes)
-        else:
-            signers = self.verify(address, locked.version, locked.digest, envelopes)
+        kept = self._kept(address, locked.version, locked.digest)
+        signers = self._fetched(address, locked, fetch) if kept is None else self._judged(address, locked, kept, fetch)
         if locked.signers and not set(locked.signers) & set(signers):
             raise InstallError(
                 InstallFault.OTHER_SIGNERS,
                 "A module is signed by others than were locked",
                 f"{address} {locked.version}: the lock file names {', '.join(locked.signers)}; accepted was "
                 f"{', '.join(signers) or 'no signature at all'}.",
-                remedy="Find out who changed the lock file or took the signature away; then run `iac init`.",
+                remedy="Find out who changed the lock file, or the signature. If that is right, run `iac module update "
+                f"{address}`.",
             )
         return signers
+
+    def _fetched(self, address: ModuleAddress, locked: LockedModule, fetch: Fetch) -> tuple[str, ...]:
+        envelopes = tuple(fetch(address, locked.version))
+        signers = self.verify(address, locked.version, locked.digest, envelopes)
+        self.keep(address, locked.version, locked.digest, envelopes)
+        return signers
+
+    def _judged(
+        self, address: ModuleAddress, locked: LockedModule, kept: Sequence[bytes], fetch: Fetch
+    ) -> tuple[str, ...]:
+        """By what was kept; where that is refused, by what its registry has now: it may have been signed anew since."""
+        try:
+            return self.verify(address, locked.version, locked.digest, kept)
+        except VerificationError as refused:
+            try:
+                return self._fetched(address, locked, fetch)
+            except DiagnosticsError:
+                raise refused from None
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 

@@ -297,6 +297,34 @@ def test_signatures_that_are_taken_away_are_missed_where_no_rule_asks_for_them(
     assert code_of(site.load) == "other_signers"
 
 
+def test_a_module_that_was_signed_anew_after_its_key_was_revoked_is_locked_anew_on_demand(
+    site: Any, shelf: Any, signed: Any, keys: list[Any], code_of: Any
+) -> None:
+    site.load()
+    site.trust(policy(keys[0], keys[1], more="revoked: [k0]\n"))
+    assert_refused(site, code_of, "revoked_key", trees=1)
+    old = shelf.modules[NAME]["1.0.0"].envelopes
+    shelf.change(NAME, "1.0.0", envelopes=(*old, sign_module(signed.package, [keys[1]], NOW)))
+    assert_refused(site, code_of, "other_signers", trees=1)
+    assert site.install([NAME]) == [f"~ {shelf.host}/{NAME} 1.0.0"]
+    shelf.stop()
+    assert ("m",) in site.load(frozen=False).modules
+    assert site.lock.modules[0].signers == (keys[1].id,)
+
+
+def test_evidence_that_was_changed_in_the_cache_is_fetched_again_or_refused(
+    site: Any, shelf: Any, signed: Any, keys: list[Any], code_of: Any
+) -> None:
+    site.load()
+    (file,) = (path for path in (site.cache / "evidence").iterdir() if not path.name.startswith("revoked"))
+    other = [sign_module(signed.package, [keys[1]], NOW).decode()]
+    file.write_text(json.dumps(other))
+    assert ("m",) in site.load().modules
+    file.write_text(json.dumps(other))
+    shelf.stop()
+    assert_refused(site, code_of, "untrusted_key", trees=1)
+
+
 # --- names and numbers ------------------------------------------------------------------------------------------------
 
 
