@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from iacengine.modules.wire import InputEntry, OutputEntry, VersionDetail
 
@@ -62,7 +61,9 @@ def compare(before: VersionDetail, after: VersionDetail) -> tuple[Section, ...]:
     )
 
 
-_Entries = Mapping[str, Mapping[str, str]]
+_Entry = Mapping[str, str]
+_Entries = Mapping[str, _Entry]
+_Breaks = Callable[[_Entry | None, _Entry | None], str]
 
 
 def _inputs(entries: Iterable[InputEntry]) -> _Entries:
@@ -88,7 +89,7 @@ def _called(detail: VersionDetail) -> _Entries:
     return {source: {"version": ", ".join(sorted(versions))} for source, versions in called.items()}
 
 
-def _section(title: str, old: _Entries, new: _Entries, breaks: Any) -> Section:
+def _section(title: str, old: _Entries, new: _Entries, breaks: _Breaks) -> Section:
     found = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
@@ -105,7 +106,7 @@ def _section(title: str, old: _Entries, new: _Entries, breaks: Any) -> Section:
     return Section(title, tuple(found), sum(1 for name, one in old.items() if new.get(name) == one))
 
 
-def _input_breaks(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> str:
+def _input_breaks(before: _Entry | None, after: _Entry | None) -> str:
     if after is None:
         return "callers that set it have to stop"
     if after["default"] == "required" and (before is None or before["default"] != "required"):
@@ -115,9 +116,9 @@ def _input_breaks(before: Mapping[str, str] | None, after: Mapping[str, str] | N
     return ""
 
 
-def _output_breaks(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> str:
+def _output_breaks(before: _Entry | None, after: _Entry | None) -> str:
     return "callers that use it will not find it" if after is None else ""
 
 
-def _nothing_breaks(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> str:
+def _nothing_breaks(before: _Entry | None, after: _Entry | None) -> str:
     return ""

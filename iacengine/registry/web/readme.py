@@ -7,7 +7,6 @@ have no target here, since the registry shows no files of a package.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ LONGEST: Final = 100_000
 
 _LONGEST_PARAGRAPH = 10_000  # of a longer one only the text: what emphasis and links cost grows with its square
 
-_MOST_HEADINGS = 60
 _ALLOWED = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -36,20 +34,10 @@ _SHIFT = 2  # the page has headings of its own above those of the README
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """`level` is 1 or 2, `anchor` what the address of the heading ends in."""
-
-    level: int
-    text: str
-    anchor: str
-
-
-@dataclass(frozen=True, slots=True)
 class Readme:
     """`cut`: there is more of it in the package."""
 
     html: Markup
-    headings: tuple[Heading, ...] = ()
     cut: bool = False
 
 
@@ -58,35 +46,32 @@ def render_readme(text: str) -> Readme:
     """The README of a package."""
     shown = text[:LONGEST]
     tokens = _markdown().parse(shown)
-    headings = _number_headings(tokens)
-    anchors = {heading.anchor for heading in headings}
+    anchors = _number_headings(tokens)
     for token in tokens:
         if token.children:
             token.children = list(_inline(token.children, anchors))
     html = Markup(_markdown().renderer.render(tokens, _markdown().options, {}))  # noqa: S704 - of our own rules
-    kept = tuple(heading for heading in headings if heading.level <= 2)[:_MOST_HEADINGS]
-    return Readme(html, kept, len(text) > len(shown))
+    return Readme(html, len(text) > len(shown))
 
 
-def _number_headings(tokens: Sequence[Token]) -> list[Heading]:
-    """Give every heading an anchor, and move it below the headings of the page."""
-    found: list[Heading] = []
-    taken: set[str] = set()
+def _number_headings(tokens: Sequence[Token]) -> set[str]:
+    """Give every heading an anchor, and move it below the headings of the page; the anchors."""
+    anchors: set[str] = set()
+    numbers: dict[str, int] = {}  # of each name the next that may be free, so that many of one name cost no square
     for index, token in enumerate(tokens):
         if token.type not in ("heading_open", "heading_close"):
             continue
-        level = int(token.tag[1:])
-        token.tag = f"h{min(6, level + _SHIFT)}"
-        if token.type == "heading_close":
-            continue
-        text = _plain(tokens[index + 1].children or ())
-        slug = re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
-        numbered = (slug if not number else f"{slug}-{number}" for number in itertools.count())
-        anchor = f"readme-{next(one for one in numbered if one not in taken)}"
-        taken.add(anchor.removeprefix("readme-"))
-        token.attrs = {"id": anchor}
-        found.append(Heading(level, text, anchor))
-    return found
+        token.tag = f"h{min(6, int(token.tag[1:]) + _SHIFT)}"
+        if token.type == "heading_open":
+            text = _plain(tokens[index + 1].children or ())
+            slug = "readme-" + re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-")
+            anchor = slug
+            while anchor in anchors:
+                numbers[slug] = numbers.get(slug, 0) + 1
+                anchor = f"{slug}-{numbers[slug]}"
+            anchors.add(anchor)
+            token.attrs = {"id": anchor}
+    return anchors
 
 
 def _plain(tokens: Iterable[Token]) -> str:

@@ -162,6 +162,10 @@ def test_a_readme_that_is_made_to_be_slow_is_shown_as_text(text):
     assert unescape(re.sub("<[^>]*>", "", render_readme(text).html)).strip() == text.strip()
 
 
+def test_many_headings_of_one_name_cost_no_square():
+    assert "readme-a-19999" in render_readme("# a\n" * 20_000).html
+
+
 def test_a_long_readme_is_cut():
     readme = render_readme("word " * LONGEST)
     assert readme.cut
