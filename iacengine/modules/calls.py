@@ -63,6 +63,8 @@ def calls_of(folder: str, subdirectory: str = "", *, strict: bool = False) -> tu
             try:
                 load(directory, files=files, resolve_source=note)
             except DiagnosticsError as mistakes:
+                if files.escaped is not None:
+                    raise leads_out(files.escaped) from None
                 if strict and (left := [one for one in mistakes.diagnostics if one.summary != "Module not installed"]):
                     raise DiagnosticsError(*left) from None
     if files.escaped is not None:
