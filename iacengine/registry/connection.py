@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from iacengine.registry.limits import counted_as
+
 HEADERS_WITHIN: Final = 10.0
 """Seconds from opening a connection, or from the first byte of a request, to the end of its headers."""
 LARGEST_HEAD: Final = 64 << 10
@@ -15,20 +17,31 @@ LINGER: Final = 10.0
 """Seconds that the rest of a request is still taken, and thrown away, after it was answered: whoever is cut off while
 sending may never see the answer."""
 
+_CROWDED = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's, which has a limit for idle connections between requests, but none for a request whose headers never
-    end, in time or in size, nor for one that goes on after its answer."""
+    end, in time or in size, nor for one that goes on after its answer. Of all connections that there may be, one
+    address gets half, unless it may be a proxy's."""
 
     _waiting: asyncio.TimerHandle | None = None
     _unfinished = False
     _head = _body = 0  # bytes of this request
     _began = False
+    _counted = ""  # whom this connection counts for
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._counted = counted_as(self.client[0]) if self.client else ""
+        limit = self.config.limit_concurrency
+        if limit and self._counted and not self.config.proxy_headers:
+            held = sum(getattr(one, "_counted", "") == self._counted for one in self.connections)
+            if held > limit // 2:
+                transport.write(_CROWDED)
+                transport.close()
+                return
         self._wait(HEADERS_WITHIN)
 
     def connection_lost(self, exc: Exception | None) -> None:

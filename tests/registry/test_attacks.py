@@ -16,7 +16,7 @@ import pytest
 
 from iacengine.modules.manifest import MANIFEST_NAME
 from iacengine.modules.tar_format import END, header, padding
-from iacengine.registry import connection
+from iacengine.registry import connection, gate
 from iacengine.registry.inspection import inspect_package
 from iacengine.registry.refusal import Refusal
 
@@ -578,18 +578,42 @@ def test_a_ticket_opens_the_package_that_it_is_for_and_no_other(
         assert anybody.get(f"{version_path(mine)}/package", params={"ticket": changed}).status_code in (401, 422)
 
 
-def test_many_connections_that_do_nothing_leave_room_for_others(registry):
-    idle = [connected(registry) for _ in range(200)]
+def test_one_address_holds_half_of_all_connections_and_no_more(new_registry):
+    registry = new_registry(concurrency=40)
+    idle = [connected(registry) for _ in range(20)]
     try:
-        assert registry.client().get("/api/v1/modules").is_success
+        with connected(registry) as one_more:
+            assert status_of(everything(one_more)) == 503
+        idle.pop().close()
+        deadline = time.monotonic() + 30
+        while status_of(raw(registry, "GET", "/healthz")) != 200:
+            assert time.monotonic() < deadline
     finally:
         for one in idle:
             one.close()
 
 
+def test_a_client_that_takes_nothing_is_cut_off(
+    registry, logged, monkeypatch, make_package, send_package, version_path
+):
+    monkeypatch.setattr(gate, "_SENDING", 0.2)
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN | {"noise": os.urandom(12 << 20)})
+    assert send_package(client, packed).status_code == 201
+    seen = len(logged)
+    with connected(registry) as made:
+        made.sendall(f"GET {version_path(packed)}/package HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        deadline = time.monotonic() + 30
+        while not (found := [one for one in logged[seen:] if one["event"] in ("cut off", "failed")]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert [one["event"] for one in found] == ["cut off"]
+        assert len(everything(made)) < len(packed.data)
+
+
 def test_a_client_that_takes_nothing_holds_no_thread(registry, make_package, send_package, version_path):
     space, client = registry.publisher()
-    packed = make_package(f"{space}/net/aws", files=PLAIN | {"noise": os.urandom(8 << 20)})
+    packed = make_package(f"{space}/net/aws", files=PLAIN | {"noise": os.urandom(6 << 20)})
     assert send_package(client, packed).status_code == 201
     lazy = []
     for _ in range(20):
