@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from iacengine.foundation.diagnostics import failure, near_match
 from iacengine.modules.calls import calls_of
-from iacengine.modules.install import Modules, lock_source
+from iacengine.modules.install import Modules
+from iacengine.modules.locked import lock_source
 from iacengine.modules.model import LockedModule, ModuleAddress
 from iacengine.modules.requirement import Package, Place, Requirement, Selected
 from iacengine.modules.resolution import Chain, Resolution, ResolvedCall

@@ -18,20 +18,21 @@ import os
 import posixpath
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from iacengine.addresses import ModulePath, module_path_text
 from iacengine.config.loader import load
 from iacengine.config.model import Configuration, ModuleCall
-from iacengine.foundation.atomic import read_regular_file
 from iacengine.foundation.diagnostics import DiagnosticsError, Findings, failure
 from iacengine.modules.cache import ModuleCache, open_cache
 from iacengine.modules.calls import PackageCall, leads_out, place_of
+from iacengine.modules.catalogue import WORKERS, InstallCatalogue
 from iacengine.modules.constraint import Constraint, parse_constraint
 from iacengine.modules.evidence import TrustCheck
 from iacengine.modules.install_error import InstallError, InstallFault
+from iacengine.modules.locked import by_package, is_named, require_manifest
 from iacengine.modules.lockfile import (
     Lock,
     describe_changes,
@@ -39,10 +40,9 @@ from iacengine.modules.lockfile import (
     sorted_lock,
     write_lock,
 )
-from iacengine.modules.manifest import MANIFEST_NAME, decode_manifest
-from iacengine.modules.model import DEFAULT_REGISTRY_VARIABLE, Dependency, LockedModule, ModuleAddress, SourceKind
+from iacengine.modules.model import DEFAULT_REGISTRY_VARIABLE, LockedModule, ModuleAddress, SourceKind
 from iacengine.modules.progress import Progress, nobody
-from iacengine.modules.requirement import FixedPackage, Package, Requirement, Selected, VersionInfo, package_of
+from iacengine.modules.requirement import FixedPackage, Package, Requirement, Selected, package_of
 from iacengine.modules.settings import RegistrySettings, registry_settings
 from iacengine.modules.source import parse_source
 from iacengine.modules.statement import time_text
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from iacengine.modules.fetching import Fetched, Fetcher
     from iacengine.modules.resolution import Resolution
 
-WORKERS: Final = 8
-"""Packages that are got at once."""
 ROUNDS: Final = 64
 """Times that modules which were just got may call further ones."""
 
@@ -115,7 +113,7 @@ class Modules:
         self._environment, self._now = environment, now
         self.cache = cache or open_cache(environment)
         self.lock = read_lock(path)
-        self._by_package = _by_package(self.lock)
+        self._by_package = by_package(self.lock)
         self._trust: TrustCheck | None = None
         self._tools_made: _Tools | None = None
         self._settings: RegistrySettings | None = None
@@ -245,7 +243,7 @@ class Modules:
         path = self.cache.verified(locked.digest)
         if not isinstance(package, ModuleAddress):
             return ()
-        _require_manifest(path, package, locked)
+        require_manifest(path, package, locked)
         return self._trusted().verify_locked(package, locked, self._envelopes)
 
     def hosts(self) -> set[str]:
@@ -272,7 +270,7 @@ class Modules:
         means all. Raises DiagnosticsError.
         """
         before = self.lock
-        kept = [one for one in before.modules if not _is_named(one, upgrade)]
+        kept = [one for one in before.modules if not is_named(one, upgrade)]
         extra: dict[tuple[PackageCall, str], Requirement] = {}
         resolution: Resolution | None = None
         got: dict[Selected, LockedModule] = {}
@@ -284,12 +282,12 @@ class Modules:
             if resolution is not None and not new:
                 break
             resolution, got = self._resolved(tuple(extra.values()), kept, upgrade)
-            self._by_package = _by_package(sorted_lock(got.values(), before.providers, before.path))
+            self._by_package = by_package(sorted_lock(got.values(), before.providers, before.path))
             calls = self._calls(descend=True)
         else:
             raise failure("Modules call one another without end", f"After {ROUNDS} rounds there are still new ones.")
         lock = sorted_lock(got.values(), before.providers, before.path)
-        self.lock, self._by_package, self._installed = lock, _by_package(lock), True
+        self.lock, self._by_package, self._installed = lock, by_package(lock), True
         changes = tuple(describe_changes(before, lock))
         if changes:
             if self._options.frozen:
@@ -327,7 +325,7 @@ class Modules:
 
         from iacengine.modules.resolver import resolve
 
-        catalogue = _Catalogue(self, kept)
+        catalogue = InstallCatalogue(self, kept)
         locked: dict[Package, frozenset[Version]] = {}
         for one in kept:
             if one.version and (version := version_or_none(one.version)) is not None:
@@ -341,7 +339,7 @@ class Modules:
             got = dict(zip(missing, pool.map(catalogue.get, missing), strict=True))
         return resolution, {selected: catalogue.kept(selected) or got[selected] for selected in resolution.modules}
 
-    def _refuse_downgrades(self, resolution: Resolution, catalogue: _Catalogue) -> None:
+    def _refuse_downgrades(self, resolution: Resolution, catalogue: InstallCatalogue) -> None:
         """An update never goes back behind what is locked because a registry has forgotten it."""
         for one in self.lock.modules:
             package = package_of(parse_source(one.source))
@@ -490,164 +488,3 @@ class Modules:
 
     def now(self) -> str:
         return time_text(self._now())
-
-
-@dataclass(slots=True, eq=False)
-class _Catalogue:
-    """What the resolver asks: the lock file first, registries and packages for the rest."""
-
-    modules: Modules
-    locked: Sequence[LockedModule]
-    _kept: dict[Selected, LockedModule] = field(default_factory=dict)
-    _offers: dict[ModuleAddress, dict[Version, Offer]] = field(default_factory=dict)
-    _got: dict[Selected, LockedModule] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for one in self.locked:
-            package = package_of(parse_source(one.source))
-            self._kept[Selected(package, version_or_none(one.version) if one.version else None)] = one
-
-    def kept(self, selected: Selected) -> LockedModule | None:
-        """The entry of the lock file that is kept for it."""
-        return self._kept.get(selected)
-
-    def versions(self, address: ModuleAddress) -> Sequence[VersionInfo]:
-        return [
-            VersionInfo(version, offer.yanked, offer.yank_reason) for version, offer in self._offered(address).items()
-        ]
-
-    def dependencies(self, selected: Selected) -> Sequence[Requirement]:
-        package, version = selected.package, selected.version
-        kept = self._kept.get(selected)
-        if kept is not None:
-            return self._required(package, kept.dependencies)
-        if isinstance(package, ModuleAddress) and version is not None:
-            told = self._offered(package)[version].dependencies
-            if told is not None:
-                return self._required(package, told)
-        return self._required(package, self.get(selected).dependencies)
-
-    def announce(self, addresses: Sequence[ModuleAddress], selections: Sequence[Selected]) -> None:
-        del selections  # a registry's list of versions has what they depend on
-        new = [address for address in addresses if address not in self._offers]
-        if len(new) > 1:
-            from concurrent.futures import ThreadPoolExecutor  # lazy, as above
-
-            self.modules.tools()
-            with ThreadPoolExecutor(WORKERS) as pool:
-                for _ in pool.map(self._offered_quietly, new):
-                    pass
-
-    def get(self, selected: Selected) -> LockedModule:
-        """Get a package; what is to be locked of it."""
-        known = self._got.get(selected)
-        if known is None:
-            package, version = selected.package, selected.version
-            offer = None
-            if isinstance(package, ModuleAddress) and version is not None:
-                offer = self._offered(package)[version]
-            fetched = self.modules.get(package, offer, None)
-            known = self._got[selected] = LockedModule(
-                lock_source(package),
-                offer.version if offer is not None else "",
-                fetched.digest,
-                fetched.signers,
-                self.modules.now(),
-                fetched.reference,
-                fetched.dependencies,
-            )
-        return known
-
-    def _offered_quietly(self, address: ModuleAddress) -> None:
-        with contextlib.suppress(DiagnosticsError):  # told when it is asked for, with its place
-            self._offered(address)
-
-    def _offered(self, address: ModuleAddress) -> dict[Version, Offer]:
-        known = self._offers.get(address)
-        if known is None:
-            offers = self.modules.tools().client.offers(address)
-            self.modules.refresh_revocations({address.host})
-            known = {}
-            for offer in offers:
-                if (version := version_or_none(offer.version.removeprefix("v"))) is not None:
-                    known[version] = offer
-            self._offers[address] = known
-        return known
-
-    def _required(self, package: Package, dependencies: Sequence[Dependency]) -> list[Requirement]:
-        host = package.host if isinstance(package, ModuleAddress) else ""
-        found = []
-        for one in dependencies:
-            if parse_source(one.source).kind is not SourceKind.LOCAL:
-                needed = self.modules.package(one.source, host)
-                found.append(Requirement(needed, parse_constraint(one.constraint)))
-        return found
-
-
-def lock_source(package: Package) -> str:
-    """How the lock file names a package: as a source that leads to it."""
-    if isinstance(package, ModuleAddress):
-        return str(package)
-    mark = "&" if "?" in package.location else "?"
-    if package.kind == SourceKind.GIT.value:
-        return f"git::{package.location}{f'{mark}ref={package.reference}' if package.reference else ''}"
-    forced = "s3::" if package.kind == SourceKind.S3.value and not package.location.startswith("s3://") else ""
-    return f"{forced}{package.location}{f'{mark}checksum={package.reference}' if package.reference else ''}"
-
-
-def _by_package(lock: Lock) -> dict[Package, tuple[tuple[Version | None, LockedModule], ...]]:
-    """What is locked of each package, the newest first. Raises DiagnosticsError for what no lock file has."""
-    found: dict[Package, list[tuple[Version | None, LockedModule]]] = {}
-    for one in lock.modules:
-        package = package_of(parse_source(one.source))
-        version = version_or_none(one.version) if one.version else None
-        if isinstance(package, ModuleAddress) and (version is None or not package.host):
-            raise InstallError(
-                InstallFault.LOCK_DAMAGED,
-                "Damaged lock file",
-                f"{lock.path}: {one.source} {one.version} is no version of a module in a registry.",
-                remedy="Take the file from version control, or remove it and run `iac init`.",
-            )
-        found.setdefault(package, []).append((version, one))
-    return {
-        package: tuple(sorted(entries, key=lambda entry: entry[0] or Version(0, 0, 0), reverse=True))
-        for package, entries in found.items()
-    }
-
-
-def _require_manifest(path: str, address: ModuleAddress, locked: LockedModule) -> None:
-    """Raise InstallError unless the verified files say that they are what the lock file says. Those from a registry of
-    Terraform's protocol say nothing."""
-    data = read_regular_file(f"{path}/{MANIFEST_NAME}")
-    if data is None:
-        return
-    manifest = decode_manifest(data)
-    named = manifest.address
-    is_same = (named.namespace, named.name, named.system, manifest.version) == (
-        address.namespace,
-        address.name,
-        address.system,
-        locked.version,
-    )
-    if not is_same or set(manifest.dependencies) != set(locked.dependencies):
-        what = "what it calls" if is_same else f"{named} {manifest.version}"
-        raise InstallError(
-            InstallFault.LOCKED_DIFFERS,
-            "A module is not what the lock file says",
-            f"The files that are locked for {address} {locked.version} say otherwise: {what}.",
-            remedy="The lock file was changed: take it from version control, or remove it and run `iac init`.",
-        )
-
-
-def _is_named(locked: LockedModule, upgrade: Sequence[str] | None) -> bool:
-    """Whether `update` is about a locked module: by its address, its last parts, or its name."""
-    if upgrade is None:
-        return False
-    if not upgrade:
-        return True
-    parts = locked.source.split("/")
-    address = package_of(parse_source(locked.source))
-    names = {locked.source, "/".join(parts[1:])}
-    if isinstance(address, ModuleAddress):
-        names |= {address.name, f"{address.namespace}/{address.name}"}
-    return bool(names & set(upgrade))
