@@ -112,6 +112,13 @@ def test_every_request_has_an_id_that_the_answer_and_the_log_have(registry, logg
     assert logs_of(logged, "from-the-proxy-1")
 
 
+def test_only_a_proxy_that_is_trusted_is_believed_who_asks(new_registry, logged):
+    for proxies, expected in (((), "127.0.0.1"), (("192.0.2.7",), "127.0.0.1"), (("127.0.0.1",), "203.0.113.9")):
+        registry = new_registry(proxies=proxies)
+        answer = registry.client(**{"X-Forwarded-For": "203.0.113.9"}).get("/api/v1/modules")
+        assert logs_of(logged, answer.headers["x-request-id"])[0]["address"] == expected
+
+
 @pytest.mark.parametrize("odd", ["short", "x" * 65, "with space1", 'quote"12345', "line%0Abreak"])
 def test_an_id_that_could_be_something_else_is_replaced(registry, odd):
     given = registry.client(**{"X-Request-Id": odd}).get("/api/v1/modules").headers["x-request-id"]

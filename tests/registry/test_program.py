@@ -467,7 +467,15 @@ def test_clients_recover_by_themselves_when_the_database_is_restarted(
             path = "/api/v1/modules" if number % 2 else "/api/v1/modules/acme/net/aws/versions"
             answers.append(own.get(path, params={"unused": f"{number}-{count}"}).status_code)
 
+    published = []
+
+    def publish():
+        while not stop.is_set():
+            one = make_package("acme/net/aws", f"2.{len(published)}.0", PLAIN)
+            published.append(send_package(client, one).status_code)
+
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    threads.append(threading.Thread(target=publish))
     for thread in threads:
         thread.start()
     try:
@@ -484,6 +492,10 @@ def test_clients_recover_by_themselves_when_the_database_is_restarted(
         for thread in threads:
             thread.join(60)
     assert set(answers) == {200}
+    assert set(published) <= {200, 201}, "200 where the first answer of the database was lost"
+    versions = registry.client().get("/api/v1/modules/acme/net/aws/versions").json()["versions"]
+    assert len(versions) == len(published) + 1
+    assert len(registry.blobs()) == len(versions)
     another = make_package("acme/net/aws", "1.1.0", PLAIN)
     assert send_package(client, another).status_code == 201
 
