@@ -44,6 +44,8 @@ class DiskBlobs:
         """Raises DiagnosticsError when the folder cannot be made."""
         self._folder, self._arriving = folder / "sha256", folder / "arriving"
         try:
+            make_folders(str(folder.parent))
+            folder.mkdir(exist_ok=True, mode=0o700)  # not everybody may read what every user of the machine could
             make_folders(str(self._folder))
             make_folders(str(self._arriving))
         except OSError as problem:

