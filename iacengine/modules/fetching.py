@@ -63,6 +63,7 @@ class Fetcher:
             raise _not_as_locked(f"{address} {offer.version}", offer.tree_digest, locked.digest, str(address.host))
         name = f"{address} {offer.version}"
         with (
+            self._shown(name),
             self._client.package(address, offer, lambda done, whole: self._progress(name, done, whole)) as file,
             unpacked(file, self._cache.unpacking_place(), form=Form.PACKAGE, expected=offer.package_digest) as tree,
         ):
@@ -85,7 +86,8 @@ class Fetcher:
     def fixed(self, package: FixedPackage, locked: LockedModule | None = None) -> Fetched:
         """A package that has no versions."""
         name = str(package)
-        with self._got(package, name, locked.reference if locked is not None else "") as (tree, commit):
+        reference = locked.reference if locked is not None else ""
+        with self._shown(name), self._got(package, name, reference) as (tree, commit):
             if locked is not None and tree.tree_digest != locked.digest:
                 raise _not_as_locked(name, tree.tree_digest, locked.digest, "its source")
             dependencies = tuple(call.dependency for call in calls_of(tree.folder))
@@ -102,7 +104,7 @@ class Fetcher:
                 f'{address.host} says that {name} is at "{without_secrets(text)}".',
                 remedy="Tell whoever runs the registry.",
             )
-        with self._got(_fixed(source), name, "") as (tree, _):
+        with self._shown(name), self._got(_fixed(source), name, "") as (tree, _):
             folder = f"{tree.folder}/{source.subdirectory}" if source.subdirectory else tree.folder
             digest = tree_digest(folder) if source.subdirectory else tree.tree_digest
             if locked is not None and digest != locked.digest:
@@ -112,6 +114,14 @@ class Fetcher:
             self._trust.keep(address, version, digest, ())
             self._cache.keep(_Part(tree, source.subdirectory, digest))
             return Fetched(digest, dependencies, signers)
+
+    @contextlib.contextmanager
+    def _shown(self, name: str) -> Iterator[None]:
+        """Tell at the end that a package is no longer being got, also where nobody knew how large it is."""
+        try:
+            yield
+        finally:
+            self._progress(name, 1, 1)
 
     @contextlib.contextmanager
     def _got(self, package: FixedPackage, name: str, commit: str) -> Iterator[tuple[UnpackedTree, str]]:

@@ -33,6 +33,16 @@ def test_what_is_quick_is_not_shown() -> None:
     assert written == []
 
 
+def test_a_line_without_a_size_goes_away_too() -> None:
+    written: list[str] = []
+    clock = Clock()
+    line = DownloadLine(written.append, clock)
+    clock.now = 1.0
+    line("git::x", 0, None)
+    line("git::x", 1, 1)
+    assert written == ["\rGetting git::x …", "\r                \r"]
+
+
 def test_the_line_is_redrawn_now_and_then_and_removed_at_the_end() -> None:
     written: list[str] = []
     clock = Clock()
