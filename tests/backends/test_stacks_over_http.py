@@ -254,6 +254,9 @@ def test_a_lock_whose_process_is_gone_is_broken_as_stale(stack, server):
     backend, lock = holding(server, pid=2**22 + 1)
     assert stack.iac("lock", "list", "--json").document["locks"][0]["running"] is False
     assert stack.iac("lock", "break", "--stale", "--json").document["broken"]["id"] == lock.info.id
+    (record,) = stack.iac("runs", "list", "--json").document["runs"]
+    assert record["command"] == "iac lock break"
+    assert f"break the lock {lock.info.id} of {lock.info.owner}@" in record["steps"][0]["operation"]
     assert "nothing to break" in stack.iac("lock", "break", "--stale").out
     assert "No lock to break" in stack.iac("lock", "break", "--yes", code=1).err
     lock.release()

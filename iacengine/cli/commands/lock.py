@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,9 @@ from iacengine.cli.options import json_option, path_argument, state_option
 from iacengine.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from iacengine.state.backends.base import LockInfo
+    from iacengine.state.backends.base import Backend, LockInfo
+
+_BREAK = "iac lock break"
 
 stack_option = click.option("--stack", "path", default=".", metavar="STACK", help="Not the current directory's stack.")
 
@@ -101,8 +104,25 @@ def break_(
             terminal.line("\nNot approved: the lock is as it was.")
             return exits.ERROR
     backend.break_lock(holder.id)
+    _record(backend, holder)
     _say_broken(terminal, holder, backend.describe(), as_json)
     return exits.DONE
+
+
+def _record(backend: Backend, holder: LockInfo) -> None:
+    """Leave a record of who took whose lock away; the run that held it counts as interrupted, unless it says else."""
+    from iacengine.apply.record import RunRecorder  # lazy: help needs none of it
+    from iacengine.cli.state_access import warn_of_record
+    from iacengine.foundation.diagnostics import DiagnosticsError
+    from iacengine.state.lock import lock_claim
+
+    recorder = RunRecorder(backend, lock_claim(_BREAK), _BREAK, warn_of_record)
+    with suppress(DiagnosticsError):  # the lock is broken, whatever else goes wrong
+        versions = backend.versions()
+        recorder.stands_on(versions[-1].serial if versions else None)
+    recorder.start()
+    recorder.did("", f"break the lock {holder.id} of {holder.owner}@{holder.host}, process {holder.pid}")
+    recorder.close()
 
 
 def _say_broken(terminal: Terminal, holder: LockInfo | None, where: str, as_json: bool) -> None:
