@@ -41,7 +41,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def init(terminal: Terminal, folder: str, address: str, as_json: bool) -> None:
-    """Begin a module: its files, a README, an example and a test of it."""
+    """Begin a module, with an example and a test of it."""
     from iacengine.modules.scaffold import write_scaffold  # lazy: help needs none of it
     from iacengine.modules.source import parse_address
 
@@ -243,9 +243,9 @@ def search(
 @json_option
 @click.pass_obj
 def show(terminal: Terminal, address: str, readme: bool, registry: str | None, as_json: bool) -> None:
-    """Show a module of a registry: versions, inputs, outputs, what it makes, how to call it.
+    """Show a module of a registry.
 
-    What is shown is what the registry says; signatures are verified when it is installed.
+    Its versions, inputs and outputs, what it makes, and how to call it. What is shown is what the registry says; signatures are verified when it is installed.
     """
     from iacengine.cli.registry_access import split_version  # lazy: help needs none of it
     from iacengine.modules import wire
@@ -284,7 +284,10 @@ def show(terminal: Terminal, address: str, readme: bool, registry: str | None, a
 @json_option
 @click.pass_obj
 def install(terminal: Terminal, path: str, frozen: bool, accepted: tuple[str, ...], ask: bool, as_json: bool) -> None:
-    """Install the modules that a stack calls, and lock them; what is locked stays as it is."""
+    """Install and lock the modules that a stack calls.
+
+    What is locked stays as it is: `iac module update` takes newer versions.
+    """
     _change_lock(terminal, path, None, frozen=frozen, accepted=accepted, may_ask=ask, as_json=as_json)
 
 
@@ -298,9 +301,9 @@ def install(terminal: Terminal, path: str, frozen: bool, accepted: tuple[str, ..
 def update(
     terminal: Terminal, names: tuple[str, ...], path: str, accepted: tuple[str, ...], ask: bool, as_json: bool
 ) -> None:
-    """Take the newest versions that constraints allow: of the modules named, or of all.
+    """Take the newest versions that constraints allow.
 
-    NAME is an address, its last parts, or a source. What is not named changes only if it must.
+    Of the modules named, or of all. NAME is an address, its last parts, or a source. What is not named changes only if it must.
     """
     if names:
         from iacengine.modules.inquiry import locked_resolution, packages_named  # lazy: help needs none of it
@@ -318,7 +321,10 @@ def update(
 @json_option
 @click.pass_obj
 def verify(terminal: Terminal, path: str, offline: bool, as_json: bool) -> int:
-    """Verify what is locked: the files of every module by its digest, its signatures by the trust policy."""
+    """Verify files and signatures of what is locked.
+
+    Files by their digest, signatures by the trust policy, with the keys that registries say are revoked by now.
+    """
     from iacengine.cli.failures import print_diagnostics  # lazy: help needs none of it
     from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
 
@@ -363,9 +369,9 @@ def verify(terminal: Terminal, path: str, offline: bool, as_json: bool) -> int:
 @json_option
 @click.pass_obj
 def why(terminal: Terminal, name: str, path: str, as_json: bool) -> None:
-    """Say who requires a module: every chain of calls that leads to it, with file and line.
+    """Say who requires a module, with file and line.
 
-    NAME is an address, its last parts, or a source.
+    Every chain of calls that leads to it is shown. NAME is an address, its last parts, or a source.
     """
     from iacengine.modules.inquiry import locked_resolution, packages_named, reasons  # lazy: help needs none of it
 
@@ -389,7 +395,10 @@ def why(terminal: Terminal, name: str, path: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def outdated(terminal: Terminal, path: str, uses_code: bool, as_json: bool) -> int:
-    """Show the modules of registries of which there are newer versions, and those that were yanked."""
+    """Show modules that have newer versions, or were yanked.
+
+    Only those of registries: what has no versions is locked by its commit or digest.
+    """
     from iacengine.modules import inquiry  # lazy: help needs none of it
 
     with _modules(terminal, path) as modules:
