@@ -245,7 +245,8 @@ def search(
 def show(terminal: Terminal, address: str, readme: bool, registry: str | None, as_json: bool) -> None:
     """Show a module of a registry.
 
-    Its versions, inputs and outputs, what it makes, and how to call it. What is shown is what the registry says; signatures are verified when it is installed.
+    Its versions, inputs and outputs, what it makes, and how to call it. That is what the registry says; signatures are
+    verified when it is installed.
     """
     from iacengine.cli.registry_access import split_version  # lazy: help needs none of it
     from iacengine.modules import wire
@@ -303,7 +304,8 @@ def update(
 ) -> None:
     """Take the newest versions that constraints allow.
 
-    Of the modules named, or of all. NAME is an address, its last parts, or a source. What is not named changes only if it must.
+    Of the modules named, or of all. NAME is an address, its last parts, or a source. What is not named changes only if
+    it must.
     """
     if names:
         from iacengine.modules.inquiry import locked_resolution, packages_named  # lazy: help needs none of it
