@@ -29,6 +29,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _no_guesses_yet(registry):
+    """What one test sends of wrong tokens does not stop the next."""
+    registry.service.authenticator._guesses = Guesses()
+
+
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
 
