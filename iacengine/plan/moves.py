@@ -200,13 +200,16 @@ def _is_in(address: ResourceInstance, outer: ModulePath, target: Target) -> bool
 def _ordered(statements: list[_Statement]) -> list[_Statement]:
     """Chains in order: a move out of a place comes after the moves into it; else as they are written.
 
-    What moves out of a module by itself moves before the module does.
+    What moves out of a module by itself moves before the module does, and after the module that it is said to be in.
     """
     into: dict[tuple[ModulePath, Target], list[int]] = {}
     modules: dict[ModulePath, list[int]] = {}
+    arriving: dict[ModulePath, list[int]] = {}
     for number, statement in enumerate(statements):
-        into.setdefault((statement.module, statement.moved.destination), []).append(number)
-        source = statement.moved.source
+        source, destination = statement.moved.source, statement.moved.destination
+        into.setdefault((statement.module, destination), []).append(number)
+        if destination.resource is None:
+            arriving.setdefault(statement.module + destination.module.path, []).append(number)
         if source.resource is None:
             modules.setdefault(statement.module + source.module.path, []).append(number)
     waiting = [0] * len(statements)
@@ -223,6 +226,10 @@ def _ordered(statements: list[_Statement]) -> list[_Statement]:
                 if other != number and statements[other].moved.destination != source:
                     followers.setdefault(number, []).append(other)
                     waiting[other] += 1
+            for other in arriving.get(path[:depth], ()):
+                if other != number and other not in modules.get(path[:depth], ()):
+                    followers.setdefault(other, []).append(number)
+                    waiting[number] += 1
     ready = [number for number, count in enumerate(waiting) if not count]
     order: list[_Statement] = []
     while ready:
