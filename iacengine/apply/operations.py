@@ -259,6 +259,7 @@ def _await(task: Task, state: Value, private: bytes | None) -> None:
             task.made_by if is_update else None,
             Waiting(),
             _changing(task.request.prior, state) if is_update else (),
+            persistent=True,
         )
 
 

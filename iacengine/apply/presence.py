@@ -35,12 +35,19 @@ class Waiting:
 
 
 def look(
-    provider: Provider, request: ReadRequest, token: str | None, waiting: Waiting, changing: Iterable[str] = ()
+    provider: Provider,
+    request: ReadRequest,
+    token: str | None,
+    waiting: Waiting,
+    changing: Iterable[str] = (),
+    *,
+    persistent: bool = False,
 ) -> ReadResponse:
     """The object as it is now, state None when it is gone; with errors when that cannot be found out.
 
     `token`: of the operation that made it, None when nobody knows. `changing`: names of attributes that may just have
-    been changed. Raises DiagnosticsError as the provider does.
+    been changed. `persistent`: after any error there is another look, not only after one that may pass. Raises
+    DiagnosticsError as the provider does.
     """
     while True:
         (seen,) = provider.read([request])
@@ -50,7 +57,7 @@ def look(
             seen = found
         is_certain = asks and not found.diagnostics
         if _failed(seen):
-            is_known = not (seen.retryable or seen.throttled)
+            is_known = not (persistent or seen.retryable or seen.throttled)
         elif is_certain:
             is_known = _agree(seen.state, found.state, changing)
         else:

@@ -390,6 +390,14 @@ def test_what_was_done_with_an_error_is_seen_by_the_next_plan(operation, watched
     assert [change.action.value for change in plan.changes] == ["replace" if operation == "create" else "no-op"]
 
 
+def test_a_read_that_fails_ends_no_waiting_for_what_was_made(watched):
+    lost = failing("create", "a", nth=1) | {"when": "after", "retryable": True}
+    outcome = watched.apply(lagging({"mock_object": {"a": {"name": "a"}}}, lost, failing("read", "a", nth=1)))
+    assert outcome.ok, outcome.diagnostics
+    plan = engine.plan(engine.open_stack(str(watched.folder)), engine.PlanOptions(), engine.VariableSources())
+    assert not plan.applyable
+
+
 @pytest.mark.timeout(30)
 def test_looking_into_a_deletion_that_failed_waits_for_no_room(watched):
     settle(watched, {"mock_object": {"a": {"name": "a"}}})
