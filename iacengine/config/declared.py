@@ -197,7 +197,7 @@ class Declared:
         child = self.module.children.get(name)
         if problem is not None or not inner or child is None or not isinstance(inner[0], str):
             return problem
-        if inner[0] in child.outputs:
+        if inner[0] in child.outputs or reference.tried:
             return None
         near = close_name(inner[0], child.outputs)
         return Problem(

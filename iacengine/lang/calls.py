@@ -138,7 +138,8 @@ def _expanded(value: Value, span: Span) -> list[Value] | None:
 
 def _attempts(node: Call, environment: Environment) -> Callable[[Scope, Frame], list[Run]]:
     """The arguments as what can be run one by one; a last one with `...` is run to know how many it stands for."""
-    runs = [environment.compile(argument) for argument in node.arguments]
+    inside = environment.attempting()
+    runs = [inside.compile(argument) for argument in node.arguments]
     if not node.expand:
         return lambda _scope, _frame: runs
     *first, last = runs

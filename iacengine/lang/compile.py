@@ -7,6 +7,7 @@ the error knows what kind of value the whole would have been.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from iacengine.lang.branches import compile_conditional, compile_if_directive
@@ -94,7 +95,7 @@ def _name(root: Variable, steps: list[Attribute | Index], environment: Environme
     if environment.plain:
         return _lookup((root.name,), root.span), 0
     reference, used, span = reference_of(root, steps)
-    environment.references.append(reference)
+    environment.references.append(replace(reference, tried=True) if environment.trying else reference)
     return _lookup(reference.subject, span), used
 
 

@@ -50,10 +50,10 @@ class Environment:
     """The names an expression can see besides those of its scope, and what compiling it found so far.
 
     `references` are in the order written; `calls` counts function calls. With `plain` every other name is looked up by
-    itself, as in template files, not as a reference.
+    itself, as in template files, not as a reference. `trying` is true inside `try` and `can`.
     """
 
-    __slots__ = ("_compile", "_found", "item", "names", "plain")
+    __slots__ = ("_compile", "_found", "item", "names", "plain", "trying")
 
     def __init__(
         self,
@@ -63,12 +63,14 @@ class Environment:
         names: dict[str, int] | None = None,
         item: int = -1,
         found: _Found | None = None,
+        trying: bool = False,
     ) -> None:
         self._compile = compile_
         self._found = _Found() if found is None else found
         self.plain = plain
         self.names = names or {}
         self.item = item
+        self.trying = trying
 
     @property
     def size(self) -> int:
@@ -98,8 +100,17 @@ class Environment:
     def binding(self, names: dict[str, int]) -> Environment:
         """The environment inside a `for`, which sees its variables."""
         inner = {**self.names, **names}
-        return Environment(self._compile, plain=self.plain, names=inner, item=self.item, found=self._found)
+        return self._inner(names=inner, item=self.item)
 
     def looking_at(self, item: int) -> Environment:
         """The environment inside a splat, whose current item is in the slot."""
-        return Environment(self._compile, plain=self.plain, names=self.names, item=item, found=self._found)
+        return self._inner(names=self.names, item=item)
+
+    def attempting(self) -> Environment:
+        """The environment inside `try` or `can`."""
+        return self._inner(names=self.names, item=self.item, trying=True)
+
+    def _inner(self, *, names: dict[str, int], item: int, trying: bool = False) -> Environment:
+        return Environment(
+            self._compile, plain=self.plain, names=names, item=item, found=self._found, trying=trying or self.trying
+        )

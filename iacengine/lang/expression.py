@@ -321,7 +321,7 @@ def _key_text(key: Value, taken: Mapping[str, Value]) -> Value:
 def _under(parts: list[tuple[str | int, Expression]]) -> tuple[Reference, ...]:
     return tuple(
         [
-            Reference(found.subject, found.remaining, found.span, (key, *found.path))
+            Reference(found.subject, found.remaining, found.span, (key, *found.path), found.tried)
             for key, part in parts
             for found in part.references
         ]

@@ -25,13 +25,15 @@ class Reference:
     """A mention of something declared elsewhere.
 
     `remaining` are the steps after the subject, up to the first that is known only by evaluation. `span` covers the
-    text from the root on, as far as it is static; `path` leads to the string inside a structure.
+    text from the root on, as far as it is static; `path` leads to the string inside a structure. `tried` is true
+    inside `try` and `can`, which bear that something is not there.
     """
 
     subject: Subject
     remaining: tuple[Step, ...] = ()
     span: Span = (0, 0)
     path: tuple[str | int, ...] = ()
+    tried: bool = False
 
 
 # How many names follow the root of a reference before the subject is complete.

@@ -19,7 +19,6 @@ _DIFFERENT = {
 }
 _REFUSED_ALTHOUGH_ACCEPTED = {
     "l-rtb-bad-attr": "a trigger that names an attribute which does not exist would never fire",
-    "m-try-undeclared-output": "outputs of modules are looked for before anything is evaluated",
 }
 
 
