@@ -7,9 +7,17 @@ from collections.abc import Mapping
 from iacengine.addresses import Mode, Resource
 from iacengine.config.block_reader import COMMENT, MISSING, NAME_RULE, BlockReader, is_name, kind_of, name_remedy
 from iacengine.config.decode_condition import conditions
-from iacengine.config.decode_provisioner import decode_connection, decode_provisioners
 from iacengine.config.decode_reference import attribute_path, depends_on, provider_name, static_reference, wrapped
-from iacengine.config.model import KeyPath, Lifecycle, Origin, ProviderName, Raw, Repetition, ResourceBlock
+from iacengine.config.model import (
+    KeyPath,
+    Lifecycle,
+    Origin,
+    ProviderName,
+    Provisioner,
+    Raw,
+    Repetition,
+    ResourceBlock,
+)
 from iacengine.foundation.diagnostics import Findings
 
 META_ARGUMENTS = frozenset(
@@ -52,8 +60,13 @@ def decode_resource(
                     key=True,
                     remedy="Remove it, or put it into a terraform_data resource.",
                 )
-    provisioners = decode_provisioners(reader)
-    connection = decode_connection(reader)
+    provisioners: tuple[Provisioner, ...] = ()
+    connection = None
+    if "provisioner" in body or "connection" in body:
+        from iacengine.config.decode_provisioner import decode_connection, decode_provisioners  # lazy: few have them
+
+        provisioners = decode_provisioners(reader)
+        connection = decode_connection(reader)
     escaped = reader.take("_")  # Terraform's way to say that an argument is no meta-argument
     if escaped is not None and escaped.__class__ is not dict:
         reader.wrong("Wrong type", f'"_" must be an object of arguments, not {kind_of(escaped)}.', "_")

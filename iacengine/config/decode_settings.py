@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from iacengine.config.block_reader import BlockReader, did_you_mean, is_name, kind_of
-from iacengine.config.decode_encryption import decode_encryption
 from iacengine.config.decode_refactoring import unlabelled
 from iacengine.config.decode_reference import bare
 from iacengine.config.fragment import Fragment, Settings
@@ -30,7 +29,10 @@ def decode_settings(value: Raw, file: SourceFile, path: KeyPath, fragment: Fragm
         _requirements(reader, settings)
         settings.backend = _backend(reader)
         settings.on_failure = _on_failure(reader)
-        settings.encryption = decode_encryption(reader)
+        if "encryption" in reader.left:
+            from iacengine.config.decode_encryption import decode_encryption  # lazy: few stacks say how
+
+            settings.encryption = decode_encryption(reader)
         if "retries" in reader.left:
             from iacengine.config.decode_retries import decode_retries  # lazy: few stacks have them
 

@@ -25,8 +25,6 @@ from iacengine.config.model import (
     ResourceBlock,
     Variable,
 )
-from iacengine.config.provisioner_check import check_provisioners
-from iacengine.config.refactoring_check import check_refactoring
 from iacengine.config.reference_check import PLAIN, ReferenceCheck, Surroundings
 from iacengine.config.repetition_check import count_problem, for_each_problem
 from iacengine.config.source import locate, mistake
@@ -102,7 +100,10 @@ class _ModuleCheck:
         for imported in module.imports:
             raw(imported.for_each, PLAIN, imported.origin, ("for_each",))
             raw(imported.id, Surroundings(each=imported.has_for_each), imported.origin, ("id",))
-        check_refactoring(module, self._findings)
+        if module.moved or module.removed or module.imports:
+            from iacengine.config.refactoring_check import check_refactoring  # lazy: most modules have no such blocks
+
+            check_refactoring(module, self._findings)
 
     # --- values -----------------------------------------------------------------------------------------------------
 
@@ -178,6 +179,8 @@ class _ModuleCheck:
         for index, trigger in enumerate(lifecycle.replace_triggered_by):
             self._trigger(trigger, inside, origin, ("lifecycle", "replace_triggered_by", index))
         if block.provisioners or block.connection is not None:
+            from iacengine.config.provisioner_check import check_provisioners  # lazy: few resources have them
+
             check_provisioners(block, inside, self._references, self._findings)
         schema = self._schemas(address.mode, address.type, self._module)
         if schema is not None:

@@ -22,7 +22,6 @@ from iacengine.state.encryption.settings import encryption_settings
 from iacengine.state.model import OutputState
 from iacengine.state.moved import StateMovedError
 from iacengine.state.statefile import decode_state
-from iacengine.state.tfstate import from_tfstate
 
 if TYPE_CHECKING:
     pass
@@ -78,6 +77,8 @@ def _read_outputs(path: str) -> Mapping[str, OutputState] | None:
 
             state = open_state(state, shared_keyring(encryption_settings()), path)
         return state.outputs
+    from iacengine.state.tfstate import from_tfstate  # lazy: states of Terraform are rare
+
     return from_tfstate(data, path).outputs
 
 

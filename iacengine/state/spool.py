@@ -21,7 +21,6 @@ from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal import HEADER, decode_entries, encode_entries, entry_to_json
 from iacengine.state.journal_entries import Begun, Closed, Failed, JournalEntry, Opened, Succeeded
 from iacengine.state.json_form import dump
-from iacengine.state.late_results import late_entries, late_objects, taken_in, tokens_since
 from iacengine.state.model import State
 from iacengine.state.replay import replay
 
@@ -88,6 +87,13 @@ class Spool:
             last = _last_run(journal)
             kept = tuple(_opened(backend, kept, path))
             if last is None or last[0].run != first.run or not _is_of(last[0], state):
+                from iacengine.state.late_results import (  # lazy: runs rarely lose their lock
+                    late_entries,
+                    late_objects,
+                    taken_in,
+                    tokens_since,
+                )
+
                 now = replay(state, journal)
                 late = late_objects(now.state, kept, tokens_since(backend, first.serial))
                 if late:
