@@ -99,10 +99,13 @@ def test_a_journal_damaged_in_the_middle_is_refused_with_its_line(crashed):
 
 
 def test_a_plan_recovers_too_and_says_so(crashed, assert_settled):
-    done = crashed.iac("plan", "--detailed-exitcode")
+    done = crashed.iac("plan", "--detailed-exitcode", code=2)
     assert "mock_object.p" in done.out + done.err
+    assert "applying this plan updates the state" in done.out  # it settles what the killed run was to have undone
     assert_settled(crashed)
     assert crashed.plan() == {}
+    crashed.apply()
+    crashed.iac("plan", "--detailed-exitcode")
 
 
 def test_reading_the_state_sees_the_journal_without_touching_it(crashed):

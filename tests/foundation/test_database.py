@@ -262,7 +262,7 @@ def test_an_address_where_nobody_ever_answered_is_given_up_sooner(new_database):
     client._sleep = lambda seconds: time.__setitem__(0, time[0] + seconds)
     with pytest.raises(DiagnosticsError, match="cannot be reached"):
         client.transact(value, "look")
-    assert 3 < time[0] <= database.FIRST_PATIENCE
+    assert 1 < time[0] <= database.FIRST_PATIENCE
 
 
 def test_a_connection_string_that_is_none_is_refused_without_showing_it():
