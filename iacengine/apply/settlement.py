@@ -204,5 +204,6 @@ def _pending_warning(pending: PendingRollback) -> Diagnostic:
         "An earlier run is not undone",
         f"The run {pending.run} failed or was interrupted, and what it had done {how}{named}.",
         remedy="Go on with an apply: it takes over, and if it fails all is undone, back to before that run. Or undo it "
-        f"now with `iac recover{' --retry' if pending.paused else ''}`, or keep what is there with `iac recover --keep`.",
+        f"now with `iac recover{' --retry' if pending.paused else ''}`, or keep what is there with `iac recover "
+        "--keep`.",
     )
