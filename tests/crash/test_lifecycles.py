@@ -246,7 +246,8 @@ class World:
             yield None
             return
         with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
-            yield connection
+            whole = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'secrets'").fetchall()
+            yield connection if whole else None  # one that is killed early leaves no tables
 
     def cloud(self):
         with self.cloud_file() as connection:
@@ -588,7 +589,7 @@ class Lifecycles(RuleBasedStateMachine):
             with self.held(operator) as (stack, held):
                 engine.recover(stack, engine.VariableSources(), held, action=action, skip=skip)
         except DiagnosticsError:
-            assert faults
+            assert faults or skip  # what is to be left out may turn out to be gone
         after = world.look()
         if not before.due or action == "keep":
             assert after.cloud == before.cloud
