@@ -184,3 +184,11 @@ def test_the_work_grows_linearly_with_the_changes(change: Make, plan: Make) -> N
 
     calls(10)
     assert calls(2000) < calls(200) * 11
+
+
+def test_what_waits_for_a_later_wave_is_part_of_the_plan(change: Make, plan: Make) -> None:
+    shown = plain(plan_segments(plan(change("mock_object.a", Action.CREATE), deferred=("mock_object.b", "module.m"))))
+    later = shown.index("Then, when all of that is known:")
+    assert shown.index("mock_object.a will be created") < later < shown.index("Plan: 1 to add")
+    assert "? mock_object.b will be planned and applied\n" in shown[later:]
+    assert "? module.m will be planned and applied\n" in shown[later:]

@@ -58,6 +58,8 @@ def plan_segments(plan: Plan, *, width: int = 100, show_sensitive: bool = False)
         if changes:
             _legend(out, changes, width)
             _changes(out, changes, width, show_sensitive, _losses(plan))
+        if plan.deferred:
+            _deferred(out, plan.deferred)
         if outputs:
             _outputs(out, outputs, width, show_sensitive, separate=bool(changes))
     _conclusion(out, plan, has_changes=bool(changes), has_outputs=bool(outputs), has_drift=bool(drift))
@@ -133,6 +135,16 @@ def _changes(
             members = list(group)
         for change in members:
             _change(out, change, width, show_sensitive, losses.get(id(change)))
+
+
+def _deferred(out: Segments, blocks: Iterable[str]) -> None:
+    """The waves after this one, of which no more than the names of the blocks is known."""
+    out.append(("Then, when all of that is known:\n\n", BOLD))
+    for block in blocks:
+        out.append(("  ? ", NOTE))
+        out.append((block, BOLD))
+        out.append((" will be planned and applied\n", ""))
+    out.append(("\n", ""))
 
 
 def _module(out: Segments, module: ModuleInstance, members: list[Change]) -> None:
