@@ -245,6 +245,7 @@ def _left(task: Task) -> ReadResponse:
         task.made_by,
         Waiting(),
         _changing(request.prior, request.planned),
+        persistent=True,
     )
 
 

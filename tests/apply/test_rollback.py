@@ -390,6 +390,13 @@ def test_what_was_done_with_an_error_is_seen_by_the_next_plan(operation, watched
     assert [change.action.value for change in plan.changes] == ["replace" if operation == "create" else "no-op"]
 
 
+def test_a_search_that_fails_once_is_made_again_for_what_was_deleted_with_an_error(watched):
+    settle(watched, {"mock_object": {"a": {"name": "a"}}})
+    fault = failing("delete", "a", nth=1) | {"when": "after"}
+    assert watched.apply(lagging({}, fault, {"operation": "find", "error": "no", "nth": 1})).ok
+    assert_as_stored(watched)
+
+
 def test_a_read_that_fails_ends_no_waiting_for_what_was_made(watched):
     lost = failing("create", "a", nth=1) | {"when": "after", "retryable": True}
     outcome = watched.apply(lagging({"mock_object": {"a": {"name": "a"}}}, lost, failing("read", "a", nth=1)))
