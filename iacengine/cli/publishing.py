@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from iacengine.cli.passphrase import ask_passphrase
-from iacengine.foundation.atomic import write_atomically
+from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.diagnostics import failure
 from iacengine.foundation.disk import disk_failure
 from iacengine.modules import wire
+from iacengine.modules.bundle import claimed_signer, decode_bundle
 from iacengine.modules.client import RegistryClient
 from iacengine.modules.keys import KeyStore
 from iacengine.modules.publication import PackedModule
@@ -64,9 +65,27 @@ def upload(client: RegistryClient, host: str, packed: PackedModule, envelopes: S
     return published
 
 
-def written_package(data: bytes, path: str) -> None:
-    """Write a package to a file. Raises DiagnosticsError."""
+def read_bundle(path: str) -> tuple[bytes, str]:
+    """The Sigstore bundle in a file, not verified, and who it says has signed. Raises DiagnosticsError."""
+    try:
+        data = read_regular_file(path)
+        if data is None:
+            raise failure("No such file", f"There is no file {path}.", remedy="Name the file of a Sigstore bundle.")
+        bundle = decode_bundle(data)
+        return bundle.text, claimed_signer(bundle)
+    except OSError as problem:
+        raise disk_failure(problem, "read the Sigstore bundle", path) from None
+    except ValueError as problem:
+        raise failure(
+            "Not a Sigstore bundle",
+            f"{path}: {problem}.",
+            remedy="Sign what --statement writes, as a DSSE envelope in a bundle of version 0.3.",
+        ) from None
+
+
+def written(data: bytes, path: str, what: str) -> None:
+    """Write data to a file. `what` it is, for messages. Raises DiagnosticsError."""
     try:
         write_atomically(path, data)
     except OSError as problem:
-        raise disk_failure(problem, "write the package", path) from None
+        raise disk_failure(problem, f"write the {what}", path) from None

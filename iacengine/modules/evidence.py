@@ -18,17 +18,18 @@ import orjson
 from iacengine.foundation.atomic import read_regular_file, write_atomically
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.foundation.disk import disk_failure
+from iacengine.modules.bundle import is_bundle
 from iacengine.modules.cache import ModuleCache
 from iacengine.modules.first_use import FirstUses
 from iacengine.modules.install_error import InstallError, InstallFault
 from iacengine.modules.keys import KeyStore
 from iacengine.modules.model import LockedModule, ModuleAddress
 from iacengine.modules.statement import time_text
-from iacengine.modules.trust import FirstUse, Revocation, TrustPolicy, read_policy
+from iacengine.modules.trust import FirstUse, Revocation, SigstoreIdentity, TrustPolicy, read_policy
 from iacengine.modules.verification import Subject, VerificationError, verify
 
 Fetch = Callable[[ModuleAddress, str], Sequence[bytes]]
-"""The envelopes of a version, asked from its registry."""
+"""The envelopes and Sigstore bundles of a version, asked from its registry."""
 
 
 class TrustCheck:
@@ -52,17 +53,20 @@ class TrustCheck:
     def verify(
         self, address: ModuleAddress, version: str, tree: str, envelopes: Sequence[bytes], package: str = ""
     ) -> tuple[str, ...]:
-        """The ids of the keys whose signatures count."""
+        """The ids of the keys, and identities of Sigstore, whose signatures count."""
+        bundles = [one for one in envelopes if is_bundle(one)]
         offered = [key.public for key in self._keys().all()] if self.policy.first_use is not None else []
         verified = verify(
             Subject(address, version, tree, package),
-            envelopes,
+            [one for one in envelopes if one not in bundles],
             self.policy,
             now=self._now(),
             revocations=(*self._own_revocations(bool(envelopes)), *self._revocations(address.host)),
             offered=offered,
             pinned=self._first_uses.pinned(address) if envelopes else (),
             accepted=self._accepted,
+            bundles=bundles,
+            sigstore=_bundle_payload,
         )
         if verified.first_uses and self.policy.first_use is not FirstUse.REFUSE:
             self._first_uses.remember(address, verified.first_uses, self._now())
@@ -156,6 +160,12 @@ class TrustCheck:
             write_atomically(path, orjson.dumps(document))
         except OSError as problem:
             raise disk_failure(problem, "keep the signatures of a module", path) from None
+
+
+def _bundle_payload(bundle: bytes, identity: SigstoreIdentity) -> bytes:
+    from iacengine.modules.sigstore import bundle_payload  # lazy: few modules have bundles
+
+    return bundle_payload(bundle, identity)
 
 
 def _revocation(host: str, key: str, time: str = "", reason: str = "") -> Revocation:

@@ -141,6 +141,11 @@ def _leads_elsewhere(call: PackageCall) -> DiagnosticsError:
 
 def sign_module(package: ModulePackage, signers: Sequence[SigningKey], now: datetime) -> bytes:
     """An envelope over what the package is, with a signature of each signer."""
+    return encode_envelope(sign(PAYLOAD_TYPE, statement_of(package, now, signers), signers))
+
+
+def statement_of(package: ModulePackage, now: datetime, signers: Sequence[SigningKey] = ()) -> bytes:
+    """What there is to sign: that the package is this version of the module."""
     manifest = package.manifest
     statement = Statement(
         manifest.address,
@@ -151,7 +156,7 @@ def sign_module(package: ModulePackage, signers: Sequence[SigningKey], now: date
         manifest.source_revision,
         tuple(signer.public.text for signer in signers),
     )
-    return encode_envelope(sign(PAYLOAD_TYPE, encode_statement(statement), signers))
+    return encode_statement(statement)
 
 
 def source_revision(folder: str, environment: Mapping[str, str] = os.environ) -> str:

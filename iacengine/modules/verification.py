@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.modules.bundle import BundleError
 from iacengine.modules.dsse import Envelope, EnvelopeSignature, decode_envelope
 from iacengine.modules.model import ModuleAddress
 from iacengine.modules.public_key import KEY_ID, PublicKey, parse_public_key
@@ -302,23 +303,29 @@ def _brought_along(case: _Case, envelope: Envelope, key_id: str) -> PublicKey | 
 
 def _judged_bundle(case: _Case, data: bytes, verifier: SigstoreVerifier | None) -> AcceptedSigner:
     """The identity that signed a Sigstore bundle. Raises VerificationError."""
-    why = "no identity of Sigstore may sign it"
     wanted = case.rule.signers if case.rule is not None else frozenset()
-    for identity in case.policy.sigstore.values():
-        if identity.id not in wanted:
-            continue
+    identities = [one for one in case.policy.sigstore.values() if one.id in wanted]
+    whys, remedy = [], None
+    for identity in identities:
         if verifier is None:
-            why = "Sigstore bundles cannot be verified here"
+            whys.append("Sigstore bundles cannot be verified here")
             break
         try:
             payload = verifier(data, identity)
         except ValueError as problem:
-            why = str(problem)
+            whys.append(str(problem))
+            remedy = remedy or (problem.remedy if isinstance(problem, BundleError) else None)
             continue
         statement = _statement(case, payload, identity.name)
         _check_revoked(case, identity.id, identity.name)
         return AcceptedSigner(identity.id, identity.name, statement)
-    raise _fault(VerificationFault.UNTRUSTED_KEY, case.subject, f"A Sigstore bundle does not count: {why}")
+    if not identities:
+        whys.append("no identity of Sigstore may sign it")
+        remedy = f"If you trust who signed it, say so under `sigstore` and `namespaces` of {case.policy.where}."
+    why = "; ".join(dict.fromkeys(whys))
+    raise _fault(
+        VerificationFault.UNTRUSTED_KEY, case.subject, f"A Sigstore bundle does not count: {why}", remedy=remedy
+    )
 
 
 def _statement(case: _Case, payload: bytes, name: str) -> Statement:

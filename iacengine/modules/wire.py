@@ -133,7 +133,8 @@ class DependencyEntry:
 
 @dataclass(frozen=True, slots=True)
 class VersionEntry:
-    """One version. `size` is that of the package, in bytes; `signers` the ids of keys that signed it, not verified."""
+    """One version. `size` is that of the package, in bytes; `signers` the ids of keys that signed it, and
+    `sigstore:IDENTITY` of bundles, not verified."""
 
     version: str
     published: str
@@ -252,7 +253,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Envelopes:
-    """DSSE envelopes (https://github.com/secure-systems-lab/dsse/blob/master/envelope.md), as they were given."""
+    """DSSE envelopes (https://github.com/secure-systems-lab/dsse/blob/master/envelope.md), as they were given. One with
+    a `mediaType` is a Sigstore bundle (`bundle`), which has such an envelope within."""
 
     envelopes: tuple[dict[str, Any], ...]
 

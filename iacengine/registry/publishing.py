@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.modules.bundle import claimed_signer, decode_bundle, is_bundle
 from iacengine.modules.dsse import decode_envelope, encode_envelope
 from iacengine.modules.model import ModuleAddress
 from iacengine.modules.statement import PAYLOAD_TYPE, decode_statement
@@ -151,15 +152,16 @@ def sign_version(
 def checked_envelope(
     text: bytes, label: str, version: str, package_digest: str, tree_digest: str, hosts: frozenset[str]
 ) -> Envelope:
-    """The envelope, whose statement names this module, version and digests. Whether the signatures are good, and of
-    keys that count, is for whoever installs it: the registry is not trusted with that. Raises Refusal."""
+    """The envelope or Sigstore bundle, whose statement names this module, version and digests. Whether the signatures
+    are good, and of keys that count, is for whoever installs it: the registry is not trusted with that. Raises
+    Refusal."""
     if len(text) > LARGEST_ENVELOPE:
         raise _bad_envelope(f"it has more than {LARGEST_ENVELOPE} bytes")
     try:
-        envelope = decode_envelope(text)
-        if envelope.payload_type != PAYLOAD_TYPE:
+        payload_type, payload, envelope = _decoded(text)
+        if payload_type != PAYLOAD_TYPE:
             raise ValueError(f"its payload is no {PAYLOAD_TYPE}")
-        statement = decode_statement(envelope.payload)
+        statement = decode_statement(payload)
     except ValueError as problem:
         raise _bad_envelope(str(problem)) from None
     said = statement.address
@@ -174,7 +176,17 @@ def checked_envelope(
             raise _bad_envelope(f"it signs the {what} {signed}, where {expected} is published")
     if said.host and hosts and said.host not in hosts:
         raise _bad_envelope(f"it is meant for the registry {said.host}")
-    return Envelope(encode_envelope(envelope).decode(), tuple(sorted({one.key_id for one in envelope.signatures})))
+    return envelope
+
+
+def _decoded(text: bytes) -> tuple[str, bytes, Envelope]:
+    """Type and payload of an envelope or bundle, and what is kept of it. Raises ValueError."""
+    if is_bundle(text):
+        bundle = decode_bundle(text)
+        return bundle.payload_type, bundle.payload, Envelope(bundle.text.decode(), (claimed_signer(bundle),))
+    found = decode_envelope(text)
+    signers = tuple(sorted({one.key_id for one in found.signatures}))
+    return found.payload_type, found.payload, Envelope(encode_envelope(found).decode(), signers)
 
 
 def _require_same(found: Inspected, label: str, version: str, hosts: frozenset[str]) -> None:

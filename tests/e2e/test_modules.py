@@ -4,10 +4,12 @@ with signatures, a stack that installs and applies them on the mock cloud, and g
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from iacengine.testing.services.certificates import make_certificates
 from iacengine.testing.services.registry import RegistryProcess
+from iacengine.testing.services.sigstore import Sigstore
 
 NAMES = {
     "main.iac.yaml": """
@@ -379,3 +382,42 @@ def test_a_key_that_is_met_first_is_accepted_when_somebody_says_so(author: Perso
     assert accept in author.iac("keys", "list").out
     consumer.iac("init", "--accept-key", accept)
     consumer.iac("plan")
+
+
+def test_a_build_service_signs_with_sigstore_instead_of_a_key(author: Person, consumer: Person) -> None:
+    identity, issuer = "https://ci.example.org/acme/built@main", "https://issuer.example.org"
+    files = {"main.iac.yaml": "output: {at: {value: 5}}\n"}
+    author.publish("built", "1.0.0", files, "--dry-run", "--statement", "built.statement.json")
+    statement = author.stack.folder.joinpath("built.statement.json").read_bytes()
+    sigstore = Sigstore()
+    bundle = sigstore.bundle(statement, identity, issuer, signed=datetime.now(UTC))
+    author.stack.write(json.dumps(bundle), "built.sigstore.json")
+    published = author.publish("built", "1.0.0", files, "--sigstore-bundle", "built.sigstore.json")
+    assert f"signed by sigstore:{identity}" in published.out
+    assert f"Signatures  sigstore:{identity}\n" in consumer.iac("module", "show", "acme/built/mock").out
+
+    consumer.stack.write("module: {m: {source: acme/built/mock, version: 1.0.0}}\n")
+    assert "[untrusted_key]" in consumer.iac("init", code=1).err
+    sigstore.write_trusted_root(consumer.stack.folder / "trusted_root.json")
+    said = f"""
+sigstore: [{{name: acme-ci, identity: {identity}, issuer: {issuer}, trusted_root: trusted_root.json}}]
+namespaces: {{acme/*: {{keys: [acme-ci]}}}}
+"""
+    consumer.stack.write(said, "iac.trust.yaml")
+    assert "acme/built/mock 1.0.0 (signed by sigstore:acme-ci)" in consumer.iac("init").out
+    assert "signed by sigstore:acme-ci" in consumer.iac("module", "verify").out
+    consumer.iac("plan", "--frozen")
+    consumer.stack.write(said.replace("@main", "@other"), "iac.trust.yaml")
+    refused = consumer.iac("plan", "--frozen", code=1).err
+    assert "[untrusted_key]" in refused
+    assert "SANs do not match" in refused
+
+
+def test_what_is_no_sigstore_bundle_is_not_published(author: Person) -> None:
+    author.stack.write("{}", "none.sigstore.json")
+    refused = author.publish("unbuilt", "1.0.0", NAMES, "--sigstore-bundle", "none.sigstore.json", code=1)
+    assert "Not a Sigstore bundle" in refused.err
+    refused = author.publish("unbuilt", "1.0.0", NAMES, "--sigstore-bundle", "nothing.json", code=1)
+    assert "There is no file nothing.json" in refused.err
+    refused = author.publish("unbuilt", "1.0.0", NAMES, "--sigstore-bundle", "x", "--unsigned", code=1)
+    assert "--unsigned excludes" in refused.err

@@ -43,6 +43,7 @@ from iacengine.registry.store.tokens import create_token, new_secret
 from iacengine.testing.services.certificates import Certificates, make_certificates
 from iacengine.testing.services.postgres import PostgresServer
 from iacengine.testing.services.registry import RegistryProcess
+from iacengine.testing.services.sigstore import Sigstore
 
 NETWORK = {
     "main.iac.yaml": """\
@@ -72,6 +73,14 @@ class Packed:
 
     def envelope(self, *keys: SigningKey, **changed: Any) -> bytes:
         """What says that this package is its version, signed; `changed` are fields of the statement."""
+        return encode_envelope(sign(PAYLOAD_TYPE, self.statement(**changed), keys))
+
+    def bundle(self, identity: str, **changed: Any) -> dict[str, Any]:
+        """The same, signed by an identity of a Sigstore that nobody knows."""
+        signed = datetime(2026, 11, 1, 12, tzinfo=UTC)
+        return Sigstore().bundle(self.statement(**changed), identity, "https://issuer.example.org", signed=signed)
+
+    def statement(self, **changed: Any) -> bytes:
         package = self.package
         statement = Statement(
             package.manifest.address,
@@ -80,7 +89,7 @@ class Packed:
             package.tree_digest,
             datetime(2026, 11, 1, 12, tzinfo=UTC),
         )
-        return encode_envelope(sign(PAYLOAD_TYPE, encode_statement(replace(statement, **changed)), keys))
+        return encode_statement(replace(statement, **changed))
 
 
 @dataclass(slots=True, eq=False)

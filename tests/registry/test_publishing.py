@@ -200,6 +200,52 @@ def test_an_envelope_about_something_else_is_refused(
     assert packed.package.digest not in registry.blobs()
 
 
+WORKFLOW = "https://github.com/acme/net/.github/workflows/release.yml@refs/heads/main"
+
+
+def test_sigstore_bundles_are_kept_beside_envelopes(registry, make_package, send_package, version_path, signing_keys):
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    first, second = packed.bundle(WORKFLOW), packed.bundle("ann@example.org")
+    envelope = packed.envelope(signing_keys[0])
+    assert send_package(client, packed, json.dumps(first).encode(), envelope).status_code == 201
+    path = version_path(packed)
+    added = client.post(f"{path}/envelopes", json=second).json()
+    assert added == {"envelopes": [first, json.loads(envelope), second]}
+    assert client.post(f"{path}/envelopes", json=second).json() == added
+    assert registry.client().get(f"{path}/envelopes").json() == added
+    signers = [signing_keys[0].id, "sigstore:ann@example.org", f"sigstore:{WORKFLOW}"]
+    assert registry.client().get(path).json()["entry"]["signers"] == signers
+
+
+def test_the_page_of_a_version_names_the_identity_of_a_bundle(registry, make_package, send_package):
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    assert send_package(client, packed, json.dumps(packed.bundle(WORKFLOW)).encode()).status_code == 201
+    page = registry.client().get(f"/modules/{space}/net/aws").text
+    assert f"sigstore:{WORKFLOW}" in page
+    assert "1 November 2026" in page
+
+
+@pytest.mark.parametrize("changed", [{"version": "1.0.1"}, {"tree_digest": f"sha256:{1:064x}"}])
+def test_a_bundle_about_something_else_is_refused(code_of, registry, make_package, send_package, changed):
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    bundle = json.dumps(packed.bundle(WORKFLOW, **changed)).encode()
+    assert code_of(send_package(client, packed, bundle)) == (422, "bad_envelope")
+
+
+def test_a_bundle_that_names_nobody_is_refused(code_of, registry, make_package, send_package):
+    space, client = registry.publisher()
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    bundle = packed.bundle(WORKFLOW)
+    for certificate in ("", "MAA=", "?"):
+        bundle["verificationMaterial"]["certificate"]["rawBytes"] = certificate
+        assert code_of(send_package(client, packed, json.dumps(bundle).encode())) == (422, "bad_envelope")
+    del bundle["verificationMaterial"]
+    assert code_of(send_package(client, packed, json.dumps(bundle).encode())) == (422, "bad_envelope")
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", b'{"payloadType": "x", "payload": "", "signatures": []}'])
 def test_what_is_no_envelope_is_refused(code_of, registry, make_package, send_package, version_path, text):
     space, client = registry.publisher()

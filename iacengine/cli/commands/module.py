@@ -61,9 +61,11 @@ def init(terminal: Terminal, folder: str, address: str, as_json: bool) -> None:
 @click.option("--address", metavar="[HOST/]NAMESPACE/NAME/SYSTEM", help="Not what iac.module.yaml says.")
 @click.option("--version", metavar="VERSION", help="Not what iac.module.yaml says.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Sign with this key; may be given several times.")
+@click.option("--sigstore-bundle", "bundle_files", multiple=True, metavar="FILE", help="Add this Sigstore bundle.")
 @click.option("--unsigned", is_flag=True, help="Do not sign.")
 @click.option("--dry-run", is_flag=True, help="Pack, and say what would be published.")
 @click.option("--out", metavar="FILE", help="Write the package to a file as well.")
+@click.option("--statement", "statement_file", metavar="FILE", help="Write what a Sigstore bundle has to sign.")
 @registry_option
 @json_option
 @click.pass_obj
@@ -73,26 +75,32 @@ def publish(
     address: str | None,
     version: str | None,
     keys: tuple[str, ...],
+    bundle_files: tuple[str, ...],
     unsigned: bool,
     dry_run: bool,
     out: str | None,
+    statement_file: str | None,
     registry: str | None,
     as_json: bool,
 ) -> None:
     """Pack a module, sign it, and publish it.
 
     The same files give the same package, so that publishing again adds a signature, and changes nothing else. Without
-    --key the one private key that there is signs. Its passphrase is asked for, or taken from IAC_KEY_PASSPHRASE.
+    --key and --sigstore-bundle the one private key that there is signs. Its passphrase is asked for, or taken from
+    IAC_KEY_PASSPHRASE.
     """
-    from iacengine.cli.publishing import signing_keys, upload, written_package  # lazy: help needs none of it
-    from iacengine.modules.publication import pack_module, sign_module, source_revision
+    from iacengine.cli.publishing import read_bundle, signing_keys, upload, written  # lazy: help needs none of it
+    from iacengine.modules.publication import pack_module, sign_module, source_revision, statement_of
 
-    if unsigned and keys:
-        raise click.UsageError("--unsigned and --key exclude each other.")
+    if unsigned and (keys or bundle_files):
+        raise click.UsageError("--unsigned excludes --key and --sigstore-bundle.")
+    bundles = [read_bundle(file) for file in bundle_files]
     said = _described(folder, address, version)
     packed = pack_module(folder, said, source_revision(folder))
     if out is not None:
-        written_package(packed.data, out)
+        written(packed.data, out, "package")
+    if statement_file is not None:
+        written(statement_of(packed.package, _now()), statement_file, "statement")
     if dry_run:
         if as_json:
             from iacengine.cli.views.module_json import package_json  # lazy: most runs are read by people
@@ -103,12 +111,13 @@ def publish(
 
         terminal.write(package_text(packed.package))
         return
-    signers = () if unsigned else signing_keys(keys)
+    signers = () if unsigned or (bundles and not keys) else signing_keys(keys)
     envelopes = [sign_module(packed.package, signers, _now())] if signers else []
+    envelopes += [bundle for bundle, _ in bundles]
     with _access(registry) as access:
         host = access.host(said.address.host if said.address is not None and said.address.host else "")
         published = upload(access.client, host, packed, envelopes)
-    ids = [signer.id for signer in signers]
+    ids = [*(signer.id for signer in signers), *(signer for _, signer in bundles)]
     if as_json:
         document = {
             "address": f"{host}/{published.address}",

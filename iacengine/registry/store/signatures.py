@@ -19,7 +19,7 @@ from iacengine.registry.store.times import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A DSSE envelope as it was given, JSON text, and the ids of the keys that it says have signed."""
+    """A DSSE envelope or Sigstore bundle as it was given, JSON text, and the ids of those that it says have signed."""
 
     body: str
     signers: tuple[str, ...]

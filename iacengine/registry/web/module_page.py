@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from iacengine.modules.dsse import Envelope, decode_envelope
+from iacengine.modules.bundle import claimed_signer, decode_bundle, is_bundle
+from iacengine.modules.dsse import decode_envelope
 from iacengine.modules.statement import decode_statement, time_text
 from iacengine.modules.version import parse_version
 from iacengine.modules.wire import (
@@ -29,7 +30,8 @@ _MOST_DEPENDENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A key that is said to have signed, and when it says so itself. Nothing of it is verified."""
+    """A key, or an identity of Sigstore, that is said to have signed, and when it says so itself. Nothing of it is
+    verified."""
 
     key: str
     time: str
@@ -102,15 +104,20 @@ def read_module_page(connection: Connection, label: str, version: str = "") -> M
 def _signatures(proof: Provenance, revoked: Mapping[str, Revocation]) -> tuple[Signature, ...]:
     found: dict[str, Signature] = {}
     for one in proof.envelopes:
-        envelope = decode_envelope(encode(one))
-        for signature in envelope.signatures:
-            key = signature.key_id
-            found.setdefault(key, Signature(key, _time_said(envelope), revoked.get(key)))
+        text = encode(one)
+        if is_bundle(text):
+            bundle = decode_bundle(text)
+            keys, payload = [claimed_signer(bundle)], bundle.payload
+        else:
+            envelope = decode_envelope(text)
+            keys, payload = [signature.key_id for signature in envelope.signatures], envelope.payload
+        for key in keys:
+            found.setdefault(key, Signature(key, _time_said(payload), revoked.get(key)))
     return tuple(found[key] for key in sorted(found))
 
 
-def _time_said(envelope: Envelope) -> str:
+def _time_said(payload: bytes) -> str:
     try:
-        return time_text(decode_statement(envelope.payload).time)
+        return time_text(decode_statement(payload).time)
     except ValueError:
         return ""  # another kind of statement
