@@ -92,6 +92,8 @@ class _Restoration:
     freed: set[ResourceInstance] = field(default_factory=set)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     """By block: what its objects were called, and what those that stand in their place are called."""
+    unchanged: list[tuple[ResourceObject, Change]] = field(default_factory=list)
+    """What is as it was, as changes that follow all the same where another object gets a new name."""
     past_names: dict[str, set[str]] = field(default_factory=dict)
     """By block: what those of its objects were called that are to be made again."""
 
@@ -126,6 +128,8 @@ class _Restoration:
         for superfluous in occupied.values():
             self._refuse_destroy(superfluous, protected=self.protecting and superfluous.protected)
             self._delete(superfluous, aside=superfluous.key in freed)
+        # Only now it is known which objects are to be made again.
+        self.changes += [change for wanted, change in self.unchanged if self._refers_to_the_past(wanted)]
         self._restore_data(now, skipped)
         self.findings.raise_errors()
         return self._assembled(on_failure)
@@ -224,10 +228,9 @@ class _Restoration:
         )
         if there.key != wanted.key or not existed or _memory(there) != _memory(wanted):
             self.state_changes[wanted.key] = kept
-        if not wanted.deposed and self._refers_to_the_past(wanted):
-            self.changes.append(
-                _change(wanted, Action.UPDATE, before.marked, after.marked, prior=kept, restores=wanted)
-            )
+        if not wanted.deposed:
+            follows = _change(wanted, Action.UPDATE, before.marked, after.marked, prior=kept, restores=wanted)
+            self.unchanged.append((wanted, follows))
 
     def _refuse_destroy(self, there: ResourceObject, *, protected: bool) -> None:
         if not protected or there.deposed:

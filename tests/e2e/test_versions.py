@@ -243,6 +243,25 @@ def test_what_depends_on_what_is_made_again_gets_its_new_id(stack, assert_settle
     assert_settled(stack)
 
 
+def test_what_refers_to_what_is_replaced_on_the_way_back_gets_its_new_name(stack, assert_settled):
+    def document(image):
+        server = {"name": "s", "image": image}
+        record = {"name": "r", "attributes": {"address": "${mock_server.s.arn}"}}
+        return {"resource": {"mock_server": {"s": server}, "mock_object": {"r": record}}}
+
+    stack.write(document("linux"))
+    stack.apply()
+    stack.iac("destroy", "--auto-approve")
+    stack.write(document("bsd"))  # another server, which has to be replaced by one like the first
+    stack.apply()
+    back(stack, 1)
+    assert_settled(stack)
+    (server,) = (found for found in stack.cloud().values() if found["name"] == "s")
+    (record,) = (found for found in stack.cloud().values() if found["name"] == "r")
+    assert server["image"] == "linux"
+    assert record["attributes"]["value"] == {"address": server["arn"]}
+
+
 def test_what_was_changed_outside_is_put_right_too(changed):
     changed.iac("state", "history")
     id_ = changed.objects()["mock_object.a"]["id"]
