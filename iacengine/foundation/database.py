@@ -66,6 +66,7 @@ _TRANSIENT = frozenset(
 _DENIED = re.compile(r"authentication failed|no password supplied|pg_hba\.conf|role .* does not exist|not permitted")
 _NO_DATABASE = re.compile(r"database .* does not exist")
 _TLS = re.compile(r"SSL|TLS|ssl|certificate")
+_GOING_AWAY = re.compile(r"closed|SYSCALL|error response during SSL|negotiation packet|reset by peer|Broken pipe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +280,9 @@ def _completed(settings: DatabaseSettings) -> tuple[str, tuple[str, ...]]:
 
 
 def _is_tls(text: str) -> bool:
-    # A server that goes away in the middle says so as well: "SSL connection has been closed unexpectedly".
-    return _TLS.search(text) is not None and "closed" not in text and "SYSCALL" not in text
+    # A server that goes away in the middle says so as well: "SSL connection has been closed unexpectedly", "server sent
+    # an error response during SSL exchange" (that it is being shut down), "could not send SSL negotiation packet".
+    return _TLS.search(text) is not None and _GOING_AWAY.search(text) is None
 
 
 def _described(where: str, doing: str, code: str, text: str) -> DatabaseError:

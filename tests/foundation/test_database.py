@@ -269,3 +269,28 @@ def test_a_connection_string_that_is_none_is_refused_without_showing_it():
     with pytest.raises(DiagnosticsError) as caught:
         database.Database(database.DatabaseSettings("password=two words", "the test"))
     assert "words" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SSL connection has been closed unexpectedly",
+        "SSL SYSCALL error: EOF detected",
+        "server sent an error response during SSL exchange",
+        "could not send SSL negotiation packet: Broken pipe",
+    ],
+)
+def test_a_server_that_goes_away_while_encryption_is_negotiated_is_awaited(text):
+    assert not database._is_tls(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server does not support SSL, but SSL was required",
+        "SSL error: certificate verify failed",
+        'server certificate for "a" does not match host name "b"',
+    ],
+)
+def test_a_server_without_the_encryption_that_is_asked_for_is_not_awaited(text):
+    assert database._is_tls(text)
