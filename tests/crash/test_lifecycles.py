@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -728,8 +728,8 @@ def test_many_lifecycles(part, try_lifecycles):
     """2,000 in all, others in each run; `--junitxml` tells what was done in them.
 
     Of many cases in one go, Hypothesis makes the most by varying those before. So it makes two in each, the first of
-    which is always the simplest.
+    which is always the simplest. What depends on the order of threads cannot be made smaller, and is told as it is.
     """
     for _ in range(250):
-        counts = try_lifecycles(2, 12)
+        counts = try_lifecycles(2, 12, phases=[Phase.generate])
     assert counts["cases"] >= 2 * 250
