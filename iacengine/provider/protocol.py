@@ -244,7 +244,10 @@ class Provider(Protocol):
         """Call a function of the provider's own."""
 
     def stop(self) -> None:
-        """Ask running operations to end soon (Ctrl-C). May be called from another thread."""
+        """Ask running operations to end soon (Ctrl-C). May be called from another thread.
+
+        An operation that ends before reads see what it did must say so with an error, and give the object along.
+        """
 
     def close(self) -> None:
         """Release processes, connections and files. The provider is not used afterwards."""

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import Any
 
 import orjson
@@ -247,13 +247,15 @@ class MockProvider(ProviderBase):
         return () if fault is None else _failed(operation, "mock_token", fault.error or "")
 
     def _settle(self, id_: str, deadline: float | None) -> bool:
-        """Wait until reads see a change, as an adapter of a real cloud would; False when the time is up before."""
-        stopped = self._stopped
+        """Wait until reads see a change, as an adapter of a real cloud would; False when the time is up before.
+
+        Not even Ctrl-C ends it: what is made and said to be made has to be seen by the next plan, which else takes it
+        for gone and makes another one.
+        """
         while self._settings.wait and not self._cloud.is_settled(id_):
             if deadline is not None and monotonic() >= deadline:
                 return False
-            if stopped.wait(_POLL if self._settings.lag.seconds else 0):
-                return True
+            sleep(_POLL if self._settings.lag.seconds else 0)
         return True
 
     # --- both

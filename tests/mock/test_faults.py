@@ -155,6 +155,16 @@ def test_stopping_ends_a_long_operation_with_nothing_made_and_later_ones_go_on(c
     assert driver.make("mock_object", None, state) is None
 
 
+def test_stopping_does_not_end_the_wait_for_reads_to_see_what_was_made(cloud):
+    driver = cloud(eventual_consistency={"seconds": 0.2})
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(driver.make, "mock_object", {"name": "a"})
+        while not running.done():
+            driver.provider.stop()
+            wait([running], timeout=0.01)
+    assert driver.read("mock_object", running.result()).state == running.result()
+
+
 # --- too many requests
 
 
