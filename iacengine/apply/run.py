@@ -20,7 +20,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
-from iacengine.plan.difference import leading_back, target_of, with_moves_taken_back
+from iacengine.plan.difference import leading_back, moved_keys, target_of, with_keys_taken_back
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
 from iacengine.provider.instances import Providers
@@ -53,7 +53,8 @@ def apply_plan(
     refuse_stale(plan, stored)
     if not _is_needed(plan):
         return Outcome(plan.prior_state, ChangeCounts())
-    applying = _Run(plan, backend, lock, providers, functions, source_address, parallelism, listener)
+    below = stored or State(plan.lineage)
+    applying = _Run(plan, below, backend, lock, providers, functions, source_address, parallelism, listener)
     applying.open(command, run, clock())
     return applying.execute()
 
@@ -110,6 +111,7 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
+        stored: State,
         backend: Backend,
         lock: StateLock,
         providers: Providers,
@@ -119,6 +121,7 @@ class _Run:
         listener: Listener,
     ) -> None:
         self.plan = plan
+        self.stored = stored
         self.backend = backend
         self.lock = lock
         self.findings = Findings()
@@ -235,7 +238,8 @@ class _Run:
             before = PendingRollback(self.run, plan.base_serial)
         else:
             return None
-        return leading_back(before, state, with_moves_taken_back(target_of(plan.prior_state), _moves(plan)))
+        moved = moved_keys(self.stored, plan.prior_state, _moves(plan))
+        return leading_back(before, state, with_keys_taken_back(target_of(plan.prior_state), moved))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

@@ -22,7 +22,7 @@ from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
-from iacengine.plan.difference import leading_back, target_of, with_moves_taken_back
+from iacengine.plan.difference import leading_back, moved_keys, target_of, with_keys_taken_back
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
 from iacengine.plan.model import Plan
 from iacengine.plan.restoration import Surroundings, plan_restoration
@@ -182,7 +182,8 @@ def _to_be_undone(replayed: Replay, stored: State, state: State) -> PendingRollb
         return leading_back(before, state, target_of(stored))
     if last.opened.on_failure != "rollback":
         return None
-    target = with_moves_taken_back(stored.with_objects(last.prepared.changes), last.prepared.moves)
+    prepared = stored.with_objects(last.prepared.changes)
+    target = with_keys_taken_back(prepared, moved_keys(stored, prepared, last.prepared.moves))
     return leading_back(PendingRollback(last.opened.run, stored.serial or None), state, target)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode, ResourceInstance
@@ -69,16 +69,31 @@ def leading_back(pending: PendingRollback, state: State, target: State) -> Pendi
     return replace(pending, changes=changes, outputs=target.outputs, checks=target.checks)
 
 
-def with_moves_taken_back(state: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]) -> State:
-    """The state with the objects at the addresses from which they were moved (from, to)."""
-    back = {moved: source for source, moved in moves}
-    if not back:
+def moved_keys(
+    before: State, prepared: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]
+) -> dict[ObjectKey, ObjectKey]:
+    """Where the objects were that a plan has moved or put aside before its first step: keys of `prepared`, and those of
+    the same objects in `before`. `moves`: addresses (from, to), for objects that nothing identifies but these."""
+    back_to = {moved: source for source, moved in moves}
+    was = {identity(found): found.key for found in _managed(before.objects.values())}
+    found_keys: dict[ObjectKey, ObjectKey] = {}
+    for found in _managed(prepared.objects.values()):
+        source = back_to.get(found.address, found.address)
+        key = was.get(identity(found), (source, found.deposed))
+        if key != found.key:
+            found_keys[found.key] = key
+    return found_keys
+
+
+def with_keys_taken_back(state: State, moved: Mapping[ObjectKey, ObjectKey]) -> State:
+    """The state with objects under the keys that they had; but for those in whose place another object is wanted."""
+    if not moved:
         return state
-    objects: dict[ObjectKey, ResourceObject] = {}
-    for found in state.objects.values():
-        source = back.get(found.address)
-        put_back = found if source is None else found.moved_to(source)
-        objects[put_back.key] = put_back
+    objects = {key: found for key, found in state.objects.items() if key not in moved}
+    for key, back in moved.items():
+        found = state.objects.get(key)
+        if found is not None:
+            objects.setdefault(back, replace(found, address=back[0], deposed=back[1]))
     return replace(state, objects=objects)
 
 

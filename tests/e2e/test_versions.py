@@ -284,6 +284,22 @@ def test_a_failure_on_the_way_back_leads_forth_again(changed, assert_settled):
     assert_settled(changed)
 
 
+def test_what_was_put_aside_and_deleted_on_the_way_back_is_made_again_where_it_was(stack, assert_settled):
+    def document(image, *faults):
+        provider = {"provider": {"mock": {"faults": list(faults)}}}
+        return {**provider, "resource": {"mock_server": {"s": {"name": "s", "image": image}}}}
+
+    for image in ("linux", "bsd"):
+        stack.write(document(image))
+        stack.apply()
+    stack.write(document("bsd", {"operation": "create", "error": "no room", "nth": 1}))
+    back(stack, 1, code=4)
+    assert [found["image"] for found in stack.cloud().values()] == ["bsd"]
+    assert list(stack.objects()) == ["mock_server.s"]
+    stack.write(document("bsd"))
+    assert_settled(stack)
+
+
 def test_what_is_protected_since_is_not_destroyed_on_the_way_back(changed):
     changed.iac("state", "protect", "mock_object.c", "mock_object.a")
     done = back(changed, 1, code=1)
