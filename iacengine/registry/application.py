@@ -17,8 +17,8 @@ from iacengine.foundation.database import DatabaseError
 from iacengine.foundation.diagnostics import DiagnosticsError
 from iacengine.foundation.version import VERSION
 from iacengine.modules.wire import API, Problem
-from iacengine.registry.answers import Listener
 from iacengine.registry.gate import Gate, as_refusal, problem_answer
+from iacengine.registry.listening import Listener
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.routes import accounts, health, modules, packages, standing, terraform
 from iacengine.registry.service import Service
@@ -37,8 +37,10 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        listener = Listener(service.store, service.answers, lambda subject: _heard(service, subject))
+        memories = (service.answers, service.packages)
+        listener = Listener(service.store, memories, lambda subject: _heard(service, subject))
         listener.start()
+        service.warming.start()
         beside = [asyncio.create_task(_write_down(service)), asyncio.create_task(_tidy(service))]
         try:
             yield
@@ -48,6 +50,7 @@ def create_app(service: Service) -> FastAPI:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             listener.stop()
+            service.warming.stop()
             with contextlib.suppress(DatabaseError):
                 await service.run(service.write_down)
 
@@ -77,6 +80,7 @@ def create_app(service: Service) -> FastAPI:
 def _heard(service: Service, subject: str) -> None:
     if subject in ("", "tokens"):
         service.authenticator.forget()
+    service.warming.again(subject)
 
 
 async def _write_down(service: Service) -> None:

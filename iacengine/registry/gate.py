@@ -17,8 +17,8 @@ import structlog
 
 from iacengine.foundation.database import DatabaseError
 from iacengine.foundation.diagnostics import DiagnosticsError
-from iacengine.modules.wire import PROBLEM_TYPE, Problem, encode
-from iacengine.registry.answers import Kept
+from iacengine.modules.wire import API, PROBLEM_TYPE, Problem, encode
+from iacengine.registry.answers import LARGEST_KEPT, Kept, kept_package
 from iacengine.registry.auth import secret_in
 from iacengine.registry.limits import counted_as
 from iacengine.registry.refusal import Refusal
@@ -31,6 +31,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_PACKAGE_ROUTE = f"{API}/modules/{{namespace}}/{{name}}/{{system}}/versions/{{version}}/package"
+_PACKAGE = re.compile(rf"{API}/modules/([^/]+/[^/]+/[^/]+)/versions/([^/]+)/package")
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{8,64}")
 _LARGEST_BODY = 64 << 10  # bytes, of everything but a publication
 _ROOM = 1 << 20  # bytes that a publication may have besides its package
@@ -173,7 +175,7 @@ class _Passage:
         state = scope["state"]
         if state.get("caller") is None and (state.get("secret") or not self._service.settings.open):
             return False  # who that is has to be found out
-        kept = self._service.answers.find(answer_key(scope))
+        kept = self._service.answers.find(answer_key(scope)) or self._package()
         if kept is None:
             return False
         self._route = kept.route
@@ -182,6 +184,19 @@ class _Passage:
             self._service.metrics.downloads.inc()
         await send_kept(kept, self._headers.get(b"if-none-match", b""), self._send_some)
         return True
+
+    def _package(self) -> Kept | None:
+        """A small package that is known, and can be read without waiting for a disk."""
+        scope = self._scope
+        asked = _PACKAGE.fullmatch(scope["path"])
+        if asked is None or scope["query_string"]:
+            return None
+        label, version = asked.groups()
+        stored = (self._service.packages.find(label) or {}).get(version)
+        if stored is None or stored.size > LARGEST_KEPT:
+            return None
+        body = self._service.blobs.at_hand(stored.digest, stored.size)
+        return None if body is None else kept_package(label, version, stored, body, _PACKAGE_ROUTE)
 
     # --- the body, and the answer -----------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class ServerSettings:
     open: bool = True
     rate: float = 300.0
     largest_package: int = LARGEST_PACKAGE
+    memory: int = 256 << 20
     proxies: tuple[str, ...] = ()
     log_level: str = "info"
     concurrency: int = 1000
@@ -101,6 +102,7 @@ def serve(settings: ServerSettings, started: Callable[[str], None] = lambda url:
                 burst=max(1.0, settings.rate * 3),
                 largest_package=settings.largest_package,
                 silence=settings.silence,
+                memory=settings.memory,
             ),
             store,
             open_blobs(settings.packages or str(settings.data / "packages")),

@@ -16,7 +16,7 @@ import anyio.to_thread
 from fastapi import Request
 
 from iacengine.modules.wire import LARGEST_PACKAGE
-from iacengine.registry.answers import Answers
+from iacengine.registry.answers import new_answers
 from iacengine.registry.auth import Authenticator
 from iacengine.registry.blobs import Blobs
 from iacengine.registry.limits import Buckets
@@ -25,6 +25,7 @@ from iacengine.registry.publishing import ABANDONED, remove_stranded
 from iacengine.registry.store.opening import Store
 from iacengine.registry.store.standing import count_downloads
 from iacengine.registry.tickets import Tickets
+from iacengine.registry.warming import Warming, new_packages
 
 T = TypeVar("T")
 
@@ -36,7 +37,8 @@ class ServiceSettings:
     """How the service behaves. Sizes are in bytes, times in seconds, rates in requests a second (0: no limit).
 
     `folder`: where uploads are kept meanwhile. `hosts`: the names under which clients know this registry. `open`: all
-    may read; without it, reading takes a token. `silence`: how long a client may send, or take, nothing.
+    may read; without it, reading takes a token. `silence`: how long a client may send, or take, nothing. `memory`:
+    room for what is kept of the database.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class ServiceSettings:
     silence: float = 15.0
     upload_time: float = 300.0
     threads: int = 12
+    memory: int = 256 << 20
 
 
 @dataclass(slots=True)
@@ -64,7 +67,9 @@ class Service:
 
     def __init__(self, settings: ServiceSettings, store: Store, blobs: Blobs) -> None:
         self.settings, self.store, self.blobs = settings, store, blobs
-        self.answers = Answers()
+        self.answers = new_answers(settings.memory // 2)
+        self.packages = new_packages(settings.memory // 2)
+        self.warming = Warming(store, self.answers, self.packages)
         self.authenticator = Authenticator(store)
         self.buckets = Buckets(settings.rate, settings.burst)
         self.metrics = Metrics(self.answers)
@@ -88,6 +93,11 @@ class Service:
             self._inspections = anyio.CapacityLimiter(2)
         return await anyio.to_thread.run_sync(work, limiter=self._inspections)
 
+    def changed(self, subject: str) -> None:
+        """Forget what depended on a subject; at once, while other processes are told by the database."""
+        self.answers.changed(subject)
+        self.packages.changed(subject)
+
     def count_download(self, module: int, version: int) -> None:
         """Count a download; it is written down within seconds."""
         with self._counting:
@@ -108,7 +118,7 @@ class Service:
                 self._downloads[0].update(modules)
                 self._downloads[1].update(versions)
             raise
-        # Seldom, since whoever hears of a change forgets all answers.
+        # Seldom, since whoever hears of it forgets pages and searches.
         if self._untold and (now or time.monotonic()) - self._told >= _TOLD:
             self.store.write(lambda connection: None, "tell of downloads", "downloads")
             self._untold, self._told = False, time.monotonic()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from iacengine.registry.answers import Answers, kept_json
+from iacengine.registry.answers import kept_json, new_answers
 
 PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
 
@@ -218,7 +218,7 @@ def test_an_answer_in_memory_is_given_again_without_the_database(registry):
 
 
 def test_what_was_read_before_a_change_is_not_kept_after_it():
-    answers = Answers()
+    answers = new_answers(1 << 20)
     assert not answers.begin().heard, "at first nobody knows whether changes are heard"
     answers.hear(True)
     answer = kept_json(b"{}", "/route")
@@ -236,7 +236,7 @@ def test_what_was_read_before_a_change_is_not_kept_after_it():
 
 
 def test_answers_take_no_more_room_than_they_are_given():
-    answers = Answers(room=100_000)
+    answers = new_answers(100_000)
     answers.hear(True)
     for number in range(100):
         answers.keep(number, kept_json(bytes(9_000), "/route"), answers.begin())
@@ -258,3 +258,82 @@ def test_what_one_process_changes_every_other_forgets(new_registry):
     while len(client.get(path).json()["versions"]) == 1:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_what_is_about_one_module_is_kept_when_another_changes():
+    answers = new_answers(1 << 20)
+    answers.hear(True)
+    answer = kept_json(b"{}", "/route")
+    for key, about in (("one", "a/one/x"), ("two", "a/two/x"), ("search", "")):
+        assert answers.keep(key, answer, answers.begin(), about)
+    answers.changed("a/one/x")
+    assert [answers.find(key) for key in ("one", "two", "search")] == [None, answer, None]
+    answers.changed()
+    assert answers.find("two") is None
+    assert answers.fullness == 0
+
+
+def warm(registry, label):
+    """The registry, once it has read of its own accord what there is of a module."""
+    deadline = time.monotonic() + 30
+    while registry.service.packages.find(label) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return registry
+
+
+def without_database(registry, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the database was asked")
+
+    monkeypatch.setattr(registry.service.store.database, "transact", refuse)
+
+
+def test_nobody_waits_for_the_database_to_hear_of_versions_or_for_a_package(
+    new_registry, make_package, send_package, version_path, monkeypatch
+):
+    registry = hearing(new_registry())
+    space, client = registry.publisher("acme")
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    assert send_package(client, packed).status_code == 201
+    warm(registry, f"{space}/net/aws")
+    anybody = registry.client()
+    with monkeypatch.context() as patch:
+        without_database(registry, patch)
+        versions = anybody.get(f"/api/v1/modules/{space}/net/aws/versions")
+        got = anybody.get(f"{version_path(packed)}/package")
+    assert [one["version"] for one in versions.json()["versions"]] == ["1.0.0"]
+    assert got.content == packed.data
+    registry.service.answers.changed()
+    registry.service.packages.changed()
+    from_database = anybody.get(f"/api/v1/modules/{space}/net/aws/versions")
+    assert (from_database.content, from_database.headers["etag"]) == (versions.content, versions.headers["etag"])
+    asked_slowly = anybody.get(f"{version_path(packed)}/package")
+    hidden = ("date", "x-request-id")
+    assert [pair for pair in asked_slowly.headers.multi_items() if pair[0] not in hidden] == [
+        pair for pair in got.headers.multi_items() if pair[0] not in hidden
+    ]
+    registry.service.write_down()
+    registry.service.answers.changed()
+    assert anybody.get(f"/api/v1/modules/{space}/net/aws").json()["downloads"] == 2, "both are counted"
+
+
+def test_a_module_that_was_there_before_the_service_is_known_to_it_at_once(new_registry, monkeypatch):
+    first = new_registry()
+    first.put("acme/net/aws", "1.0.0")
+    second = warm(new_registry(database=first.database), "acme/net/aws")
+    without_database(second, monkeypatch)
+    assert second.client().get("/api/v1/modules/acme/net/aws/versions").status_code == 200
+
+
+def test_a_version_that_was_deleted_is_not_given_from_memory(
+    code_of, new_registry, make_package, send_package, version_path
+):
+    registry = hearing(new_registry())
+    space, client = registry.publisher("acme")
+    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    assert send_package(client, packed).status_code == 201
+    warm(registry, f"{space}/net/aws")
+    admin = registry.client(registry.token("admin", user="root"))
+    assert admin.delete(version_path(packed), params={"reason": "a secret in it"}).status_code == 204
+    assert code_of(registry.client().get(f"{version_path(packed)}/package")) == (410, "version_deleted")

@@ -56,6 +56,13 @@ def command() -> None:
     "--max-package", type=click.IntRange(1, 1024), default=64, metavar="MIB", help="The largest package (default 64)."
 )
 @click.option(
+    "--memory",
+    type=click.IntRange(1, 1 << 20),
+    default=256,
+    metavar="MIB",
+    help="Room for what is kept of the database in memory (default 256).",
+)
+@click.option(
     "--trusted-proxy",
     "proxies",
     multiple=True,
@@ -83,6 +90,7 @@ def serve(
     require_token: bool,
     rate_limit: float,
     max_package: int,
+    memory: int,
     proxies: tuple[str, ...],
     migrate: bool,
     log_level: str,
@@ -113,6 +121,7 @@ def serve(
             open=not require_token,
             rate=rate_limit,
             largest_package=max_package << 20,
+            memory=memory << 20,
             proxies=proxies,
             log_level=log_level,
             migrate=migrate,

@@ -81,7 +81,9 @@ async def read_dependents(
 async def read_versions(request: Request, caller: Reader, module: Module) -> Response:
     """All versions, the newest first, with what each depends on."""
     label = label_of(module)
-    return await from_store(request, lambda connection: module_versions(connection, label), "read versions")
+    return await from_store(
+        request, lambda connection: module_versions(connection, label), "read versions", about=label
+    )
 
 
 @router.get("/{namespace}/{name}/{system}/versions/{version}", response_model=VersionDetail)

@@ -25,7 +25,7 @@ from iacengine.modules.wire import (
     Envelopes,
     Published,
 )
-from iacengine.registry.answers import Kept
+from iacengine.registry.answers import LARGEST_KEPT, Kept, kept_package, package_etag, package_headers
 from iacengine.registry.gate import answer_key, matches
 from iacengine.registry.publishing import publish_package, sign_version
 from iacengine.registry.refusal import Refusal
@@ -46,7 +46,6 @@ from iacengine.registry.store.modules import StoredPackage, stored_package
 router = APIRouter(prefix=f"{API}/modules", responses=PROBLEMS, tags=["packages"])
 
 _PATH = "/{namespace}/{name}/{system}/versions/{version}"
-_KEPT = 256 << 10  # bytes of the largest package that is kept in memory
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 
 _PUBLICATION = {
@@ -93,7 +92,7 @@ async def publish(request: Request, caller: Asking, module: Module, version: Ver
     except Refusal:
         service.metrics.publications.labels("refused").inc()
         raise
-    service.answers.changed()
+    service.changed(label_of(module))
     service.metrics.publications.labels("published" if published.created else "there already").inc()
     return said(published, 201 if published.created else 200)
 
@@ -172,7 +171,7 @@ async def sign(request: Request, caller: Asking, module: Module, version: Versio
     text = await request.body()
     label, hosts = label_of(module), service.settings.hosts
     found = await service.run(lambda: sign_version(service.store, caller, label, version, text, hosts))
-    service.answers.changed()
+    service.changed(label)
     return said(found)
 
 
@@ -208,30 +207,22 @@ async def send_package(request: Request, label: str, version: str, ticket: str =
     # Whatever waits is done in one go, since each change of threads costs as much as looking a package up.
     found = await service.run(lambda: _found(service, label, version, asked))
     stored, start, end = found.stored, found.start, found.end
-    etag = _etag(stored)
-    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "no-cache", "Content-Type": PACKAGE_TYPE}
-    name = f"{label.replace('/', '-')}-{version}.tar.gz"
-    headers["Content-Disposition"] = f'attachment; filename="{name}"'
     partial = (start, end) != (0, stored.size)
-    if partial:
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size}"
-    headers["Content-Length"] = str(end - start)
-    raw = tuple((key.lower().encode(), value.encode()) for key, value in headers.items())
+    headers = package_headers(label, version, stored, start, end)
     if found.pieces is None:
-        return given(request, Kept(b"", etag.encode(), raw, route_of(request)))
+        return given(request, Kept(b"", package_etag(stored).encode(), headers, route_of(request)))
     if start == 0:  # the rest of one that was cut off is no second download
         service.metrics.downloads.inc()
         service.count_download(stored.module_id, stored.version_id)
     if isinstance(found.pieces, bytes):
         if not partial:
-            counted = (stored.module_id, stored.version_id)
-            kept = Kept(found.pieces, etag.encode(), raw, route_of(request), counted)
-            service.answers.keep(answer_key(request.scope), kept, drawn)
+            kept = kept_package(label, version, stored, found.pieces, route_of(request))
+            service.answers.keep(answer_key(request.scope), kept, drawn, label)
         response = Response(found.pieces, 206 if partial else 200)
-        response.raw_headers = list(raw)
+        response.raw_headers = list(headers)
         return response
     streamed = StreamingResponse(_streamed(service, found.pieces), 206 if partial else 200)
-    streamed.raw_headers = list(raw)
+    streamed.raw_headers = list(headers)
     return streamed
 
 
@@ -258,7 +249,7 @@ class _Found:
 def _found(service: Service, label: str, version: str, asked: _Asked) -> _Found:
     """Look a package up and begin to read it. Raises Refusal, DatabaseError, DiagnosticsError."""
     stored = service.store.read(lambda connection: stored_package(connection, label, version), "look a version up")
-    etag = _etag(stored)
+    etag = package_etag(stored)
     start, end = 0, stored.size
     if asked.range is not None and not asked.if_none_match and asked.if_range in (None, etag):
         start, end = _part(asked.range, stored.size)
@@ -266,16 +257,12 @@ def _found(service: Service, label: str, version: str, asked: _Asked) -> _Found:
     if asked.only_head or (condition and matches(condition, etag.encode())):
         return _Found(stored, start, end, None)
     pieces = _opened(service, stored, start, end)
-    if end - start > _KEPT:
+    if end - start > LARGEST_KEPT:
         return _Found(stored, start, end, pieces)
     body = b"".join(pieces)
     if len(body) != end - start:
         raise _package_missing()
     return _Found(stored, start, end, body)
-
-
-def _etag(stored: StoredPackage) -> str:
-    return f'"{stored.digest}"'
 
 
 def _opened(service: Service, stored: StoredPackage, start: int, end: int) -> Iterator[bytes]:

@@ -102,13 +102,14 @@ Asking = Annotated[Caller, Depends(find_caller)]
 Reader = Annotated[Caller, Depends(find_reader)]
 
 
-async def from_store(request: Request, work: Callable[[Connection], Any], doing: str) -> Response:
-    """Read a message from the store, and answer with it; it is kept in memory until something changes."""
+async def from_store(request: Request, work: Callable[[Connection], Any], doing: str, *, about: str = "") -> Response:
+    """Read a message from the store, and answer with it; it is kept in memory until something changes. `about`: the
+    label of the only module that it depends on."""
     service = service_of(request)
     ticket = service.answers.begin()
     body = await service.run(lambda: encode(service.store.read(work, doing)))
     kept = kept_json(body, route_of(request))
-    service.answers.keep(answer_key(request.scope), kept, ticket)
+    service.answers.keep(answer_key(request.scope), kept, ticket, about)
     return given(request, kept)
 
 
@@ -136,7 +137,7 @@ async def change(request: Request, work: Callable[[Connection], Any], doing: str
     """Write to the store; answers kept in this process are forgotten before this returns."""
     service: Service = service_of(request)
     found = await service.run(lambda: service.store.write(work, doing, subject))
-    service.answers.changed()
+    service.changed(subject)
     return found
 
 

@@ -85,7 +85,7 @@ async def delete(
     service = service_of(request)
     label = label_of(module)
     await service.run(lambda: delete_version(service.store, service.blobs, caller, label, version, reason))
-    service.answers.changed()
+    service.changed(label)
     return Response(status_code=204)
 
 

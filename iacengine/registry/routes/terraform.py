@@ -44,7 +44,7 @@ async def list_versions(request: Request, caller: Reader, module: Module) -> Res
     found = await service.run(lambda: service.store.read(lambda on: module_versions(on, label), "read versions"))
     versions = [{"version": one.version} for one in found.versions if not one.yanked]
     kept = kept_json(encode({"modules": [{"source": label, "versions": versions}]}), route_of(request))
-    service.answers.keep(answer_key(request.scope), kept, drawn)
+    service.answers.keep(answer_key(request.scope), kept, drawn, label)
     return given(request, kept)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,18 +73,36 @@ def module_detail(connection: Connection, label: str) -> ModuleDetail:
 
 def module_versions(connection: Connection, label: str) -> ModuleVersions:
     """All versions, the newest first. Raises Refusal."""
+    found = known_modules(connection, [label])
+    if not found:
+        raise no_module(label)
+    return found[0][0]
+
+
+def known_modules(
+    connection: Connection, labels: Sequence[str]
+) -> list[tuple[ModuleVersions, dict[str, StoredPackage]]]:
+    """The modules that there are of these: all versions of each, the newest first, and their packages by version."""
     rows = connection.execute(
         text(
-            f"SELECT m.deprecated, m.deprecation_reason, m.successor, {_VERSION_COLUMNS} "  # noqa: S608 - all ours
-            "FROM module m LEFT JOIN version v ON v.module_id = m.id AND v.deleted IS NULL WHERE m.label = :label"
+            "SELECT m.label, m.id AS module_id, m.deprecated, m.deprecation_reason, m.successor, "  # noqa: S608 - ours
+            f"{_VERSION_COLUMNS} FROM module m LEFT JOIN version v ON v.module_id = m.id AND v.deleted IS NULL "
+            "WHERE m.label = ANY(:labels)"
         ),
-        {"label": label},
+        {"labels": list(labels)},
     ).all()
-    if not rows:
-        raise no_module(label)
-    entries = [_entry(row) for row in rows if row.id is not None]
-    entries.sort(key=lambda entry: parse_version(entry.version), reverse=True)
-    return ModuleVersions(label, tuple(entries), _deprecation(rows[0]))
+    of_module: dict[str, list[Any]] = {}
+    for row in rows:
+        of_module.setdefault(row.label, []).append(row)
+    return [(_versions(label, of_module[label]), _packages(of_module[label])) for label in of_module]
+
+
+def most_used(connection: Connection) -> list[str]:
+    """The labels of all modules, those that are downloaded most first."""
+    rows = connection.execute(
+        text("SELECT m.label FROM module m JOIN module_downloads d ON d.module_id = m.id ORDER BY d.downloads DESC")
+    )
+    return list(rows.scalars())
 
 
 def find_version(connection: Connection, label: str, version: str, *, columns: str = "") -> Any:
@@ -137,8 +157,7 @@ def provenance(connection: Connection, label: str, version: str) -> Provenance:
 
 def stored_package(connection: Connection, label: str, version: str) -> StoredPackage:
     """Raises Refusal."""
-    row = find_version(connection, label, version)
-    return StoredPackage(row.id, row.module_id, row.package_digest, row.tree_digest, row.size)
+    return _package(find_version(connection, label, version))
 
 
 def dependents(connection: Connection, label: str, offset: int, limit: int) -> Dependents:
@@ -158,6 +177,20 @@ def dependents(connection: Connection, label: str, offset: int, limit: int) -> D
     )
     found = tuple(Dependent(row.label, row.version, row.version_constraint) for row in rows)
     return Dependents(label, found, total, offset, limit)
+
+
+def _versions(label: str, rows: Sequence[Any]) -> ModuleVersions:
+    entries = [_entry(row) for row in rows if row.id is not None]
+    entries.sort(key=lambda entry: parse_version(entry.version), reverse=True)
+    return ModuleVersions(label, tuple(entries), _deprecation(rows[0]))
+
+
+def _packages(rows: Sequence[Any]) -> dict[str, StoredPackage]:
+    return {sys.intern(row.version): _package(row) for row in rows if row.id is not None}
+
+
+def _package(row: Any) -> StoredPackage:
+    return StoredPackage(row.id, row.module_id, row.package_digest, row.tree_digest, row.size)
 
 
 def _entry(row: Any) -> VersionEntry:

@@ -1,0 +1,55 @@
+"""Hearing of changes that any process of the service makes, and forgetting what is no longer true."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from iacengine.foundation.database import DatabaseError
+from iacengine.registry.memory import Memory
+from iacengine.registry.store.opening import Store
+
+_RESTING = 1.0  # seconds before the channel is opened again
+_SILENCE = 5.0  # seconds after which one asks whether the channel is still there
+
+
+class Listener:
+    """A thread that hears of changes. `told` is told the subject of each, or "" when anything may have changed."""
+
+    def __init__(self, store: Store, memories: Sequence[Memory[Any]], told: Callable[[str], None]) -> None:
+        self._store, self._memories, self._told = store, memories, told
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="registry-changes", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It ends with the next silence at the latest; being a daemon, it holds up nobody."""
+        self._stopping.set()
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                hearing = False
+                for subject in self._store.database.notifications(self._store.channel, _SILENCE):
+                    if not hearing:
+                        hearing = True
+                        self._hear(True)
+                        self._told("")
+                    if subject is not None:
+                        for memory in self._memories:
+                            memory.changed(subject)
+                        self._told(subject)
+                    if self._stopping.is_set():
+                        return
+            except DatabaseError:
+                pass  # it restarts; requests tell of it
+            finally:
+                self._hear(False)
+            self._stopping.wait(_RESTING)
+
+    def _hear(self, heard: bool) -> None:
+        for memory in self._memories:
+            memory.hear(heard)

@@ -1,0 +1,89 @@
+"""Filling the memory with what is asked for most, before it is asked for: the versions of modules, and where their
+packages are. So a client that asks for a module that nobody has asked for yet waits for no database."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from iacengine.foundation.database import DatabaseError
+from iacengine.modules.wire import API, encode
+from iacengine.registry.answers import Answers, kept_json
+from iacengine.registry.memory import Memory
+from iacengine.registry.store.modules import StoredPackage, known_modules, most_used
+from iacengine.registry.store.opening import Store
+
+Packages = Memory[Mapping[str, StoredPackage]]
+"""The packages of a module by version, by the label of the module."""
+
+VERSIONS_ROUTE = f"{API}/modules/{{namespace}}/{{name}}/{{system}}/versions"
+
+_AT_ONCE = 50  # modules that are read in one transaction
+_ENOUGH = 0.75  # of the room: the rest is for what is asked for
+_TRIES = 3  # of what is overtaken by a change while it is read
+_PAUSE = 0.01  # seconds between two transactions, in which requests go on
+
+log = structlog.get_logger("iacengine.registry")
+
+
+def new_packages(room: int) -> Packages:
+    """Room is in bytes."""
+    return Memory(room, lambda found: 200 + 450 * len(found))
+
+
+class Warming:
+    """A thread that fills memories."""
+
+    def __init__(self, store: Store, answers: Answers, packages: Packages) -> None:
+        self._store, self._answers, self._packages = store, answers, packages
+        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="registry-warming", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It ends with what it reads just now; being a daemon, it holds up nobody."""
+        self._stopping.set()
+        self._wanted.put(None)
+
+    def again(self, subject: str) -> None:
+        """Read a module anew that has changed; "": all of them."""
+        self._wanted.put(subject)
+
+    def _run(self) -> None:
+        while (subject := self._wanted.get()) is not None:
+            try:
+                if not subject:
+                    self._warm_all()
+                elif subject.count("/") == 2:  # no other subject is a module
+                    self._warm([subject])
+            except DatabaseError as problem:
+                log.warning("not kept in memory", problem=str(problem))
+
+    def _warm_all(self) -> None:
+        labels = self._store.read(most_used, "list the modules")
+        for start in range(0, len(labels), _AT_ONCE):
+            if self._stopping.is_set() or max(self._answers.fullness, self._packages.fullness) > _ENOUGH:
+                return
+            self._warm(labels[start : start + _AT_ONCE])
+            self._stopping.wait(_PAUSE)
+
+    def _warm(self, labels: Sequence[str]) -> None:
+        for _ in range(_TRIES):
+            tickets = self._answers.begin(), self._packages.begin()
+            if not tickets[0].heard:
+                return  # nothing would be kept
+            found = self._store.read(lambda connection: known_modules(connection, labels), "read versions")
+            kept = True
+            for versions, packages in found:
+                label = versions.address
+                answer = kept_json(encode(versions), VERSIONS_ROUTE)
+                kept &= self._answers.keep((f"{API}/modules/{label}/versions", b""), answer, tickets[0], label)
+                kept &= self._packages.keep(label, packages, tickets[1], label)
+            if kept:
+                return
