@@ -9,9 +9,11 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from iacengine.state.backends.base import Backend
@@ -228,6 +230,8 @@ class Trial:
     encryption: dict[str, Any] | None = None
     environment: dict[str, str] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
+    forget: Callable[[], None] = lambda: None
+    """Empties the place where the state is, if nobody else does."""
     _backend: Backend | None = None
 
     @property
@@ -283,6 +287,7 @@ class Trial:
 
     def remove(self) -> None:
         self.close()
+        self.forget()
         shutil.rmtree(self.folder)
 
     def apply(self, *more: str, code: int | None = 0, parallelism: int = 4, **how: Any) -> Any:
@@ -386,9 +391,31 @@ def beginning(tmp_path_factory: pytest.TempPathFactory, crash_process: Any, stac
     return make
 
 
+def _emptied(server: Any, bucket: str, prefix: str) -> None:
+    """Remove objects from moto, which looks through all that it has whenever some are listed; and forget what was asked
+    for on the way, bodies and all."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{server.upstream}",
+        region_name="eu-west-1",
+        aws_access_key_id="AKIAEXAMPLE",
+        aws_secret_access_key="not-told",
+    )
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        keys = [{"Key": each["Key"]} for each in page.get("Contents", ())]
+        if keys:
+            client.delete_objects(Bucket=bucket, Delete={"Objects": keys})
+    client.close()
+    server.requests.clear()
+
+
 @pytest.fixture(scope="session")
 def new_trial(
-    crash_process: Any, stack_in: Any, places: Any, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    crash_process: Any,
+    stack_in: Any,
+    places: Any,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Any]:
     """new_trial(BEGINNING, KIND, **more): a stack at a beginning, with its state on a new place of that kind."""
     made: list[Trial] = []
@@ -399,6 +426,9 @@ def new_trial(
         unwanted = shutil.ignore_patterns(*(() if keep else ("iac.state*",)), "cache", "place*")
         shutil.copytree(start.folder, folder, dirs_exist_ok=True, ignore=unwanted)
         trial = Trial(stack_in(folder, crash_process), {**places(kind), **values}, kind, **more)
+        if kind == "s3":
+            bucket, prefix = trial.settings["bucket"], trial.settings["key"].rpartition("/")[0]
+            trial.forget = partial(_emptied, request.getfixturevalue("s3_server"), bucket, f"{prefix}/")
         if start.state is not None and not keep:
             backend = trial.backend
             lock = backend.lock(lock_claim("the test"), 0)
