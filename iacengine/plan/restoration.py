@@ -17,7 +17,7 @@ from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
 from iacengine.lang.values import SENSITIVE, Value
-from iacengine.plan.difference import difference
+from iacengine.plan.difference import difference, identity
 from iacengine.plan.events import Listener
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode, Reason
@@ -251,7 +251,8 @@ class _Restoration:
         provider, schema = self._configured(there)
         if aside:
             moved = replace(there, deposed=self.new_key())
-            if self.state_changes.get(there.key) is None or self.state_changes[there.key] is there:
+            occupant = self.state_changes.get(there.key)
+            if occupant is None or identity(occupant) == identity(there):
                 self.state_changes[there.key] = None
             self.state_changes[moved.key] = moved
             self.freed.add(there.address)

@@ -300,6 +300,26 @@ def test_what_was_put_aside_and_deleted_on_the_way_back_is_made_again_where_it_w
     assert_settled(stack)
 
 
+def test_what_has_drifted_and_is_replaced_on_the_way_back_is_in_the_state_once(stack, assert_settled):
+    def document(image, *faults):
+        provider = {"provider": {"mock": {"faults": list(faults)}}}
+        return {**provider, "resource": {"mock_server": {"s": {"name": "s", "image": image}}}}
+
+    for image in ("linux", "bsd"):
+        stack.write(document(image))
+        stack.apply()
+    (id_,) = stack.cloud()
+    stack.change_cloud("UPDATE objects SET attributes = replace(attributes, 'bsd', 'plan9') WHERE id = ?", id_)
+    stack.write(document("bsd", {"operation": "create", "error": "no room", "nth": 0}))
+    back(stack, 1, code=5)
+    assert stack.cloud() == {}
+    assert list(stack.objects()) == []
+    stack.write(document("bsd"))
+    stack.iac("recover", "--retry")
+    assert [found["image"] for found in stack.cloud().values()] == ["plan9"]
+    assert_settled(stack)
+
+
 def test_what_is_protected_since_is_not_destroyed_on_the_way_back(changed):
     changed.iac("state", "protect", "mock_object.c", "mock_object.a")
     done = back(changed, 1, code=1)

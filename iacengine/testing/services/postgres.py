@@ -24,7 +24,8 @@ from iacengine.testing.services.aws import HOST, free_port
 
 START_PATIENCE: Final = 30.0  # seconds
 
-_OPTIONS: Final = ("shared_buffers=32MB", "log_min_messages=warning")
+_OPTIONS: Final = ("shared_buffers=32MB", "log_min_messages=warning", "dynamic_shared_memory_type=mmap")
+"""Shared memory in files below the data, which go with them, whoever kills the server."""
 
 # Tests ask for no durability over power cuts, which costs most of the time; a killed server loses nothing all the same.
 _UNSYNCED: Final = ("fsync=off", "full_page_writes=off")
