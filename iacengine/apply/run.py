@@ -239,7 +239,8 @@ class _Run:
         else:
             return None
         moved = moved_keys(self.stored, plan.prior_state, _moves(plan))
-        return leading_back(before, state, with_keys_taken_back(target_of(plan.prior_state), moved))
+        # What is to be undone is told by the keys that objects had before this run moved some.
+        return leading_back(before, state, target_of(with_keys_taken_back(plan.prior_state, moved)))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

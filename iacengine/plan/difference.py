@@ -86,14 +86,12 @@ def moved_keys(
 
 
 def with_keys_taken_back(state: State, moved: Mapping[ObjectKey, ObjectKey]) -> State:
-    """The state with objects under the keys that they had; but for those in whose place another object is wanted."""
+    """The state with objects under the keys that they had."""
     if not moved:
         return state
     objects = {key: found for key, found in state.objects.items() if key not in moved}
-    for key, back in moved.items():
-        found = state.objects.get(key)
-        if found is not None:
-            objects.setdefault(back, replace(found, address=back[0], deposed=back[1]))
+    for key, (address, deposed) in moved.items():
+        objects[address, deposed] = replace(state.objects[key], address=address, deposed=deposed)
     return replace(state, objects=objects)
 
 

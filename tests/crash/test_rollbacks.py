@@ -125,6 +125,17 @@ def test_an_apply_takes_over_from_a_rollback_that_failed(stuck):
     assert len(stuck.cloud()) == 9
 
 
+def test_an_apply_that_took_over_and_moved_what_was_left_is_undone_with_it(stuck):
+    network = stuck.resources["mock_network"]["n"]
+    stuck.faults = [fault("create", 0, error="no")]
+    stuck.stack.write({"moved": [{"from": "mock_network.n", "to": "mock_network.moved"}]}, "moved.tf.json")
+    stuck.write({"mock_network": {"moved": network}, "mock_object": {"more": {"name": "more"}}})
+    done = stuck.apply(code=ROLLED_BACK)
+    assert "mock_object.more" in done.err
+    stuck.assert_settled()
+    assert stuck.cloud() == {}
+
+
 def try_killing_the_rollback(new_trial, start, kind, *faults, stride=1, first=1, parallelism=3):
     """Kill it at every instant of a run that fails and is undone; then recover. How often."""
     for killed, number in enumerate(range(first, 10_000, stride)):
