@@ -37,7 +37,7 @@ def create_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        memories = (service.answers, service.packages)
+        memories = (service.answers, service.modules)
         listener = Listener(service.store, memories, lambda subject: _heard(service, subject))
         listener.start()
         service.warming.start()

@@ -32,7 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PACKAGE_ROUTE = f"{API}/modules/{{namespace}}/{{name}}/{{system}}/versions/{{version}}/package"
-_PACKAGE = re.compile(rf"{API}/modules/([^/]+/[^/]+/[^/]+)/versions/([^/]+)/package")
+_KNOWN = re.compile(rf"{API}/modules/([^/]+/[^/]+/[^/]+)/versions(?:/([^/]+)/package)?")
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{8,64}")
 _LARGEST_BODY = 64 << 10  # bytes, of everything but a publication
 _ROOM = 1 << 20  # bytes that a publication may have besides its package
@@ -175,7 +175,7 @@ class _Passage:
         state = scope["state"]
         if state.get("caller") is None and (state.get("secret") or not self._service.settings.open):
             return False  # who that is has to be found out
-        kept = self._service.answers.find(answer_key(scope)) or self._package()
+        kept = self._known() or self._service.answers.find(answer_key(scope))
         if kept is None:
             return False
         self._route = kept.route
@@ -185,14 +185,17 @@ class _Passage:
         await send_kept(kept, self._headers.get(b"if-none-match", b""), self._send_some)
         return True
 
-    def _package(self) -> Kept | None:
-        """A small package that is known, and can be read without waiting for a disk."""
+    def _known(self) -> Kept | None:
+        """What is known of a module: its versions; or a small package that can be read without waiting for a disk."""
         scope = self._scope
-        asked = _PACKAGE.fullmatch(scope["path"])
-        if asked is None or scope["query_string"]:
+        asked = None if scope["query_string"] else _KNOWN.fullmatch(scope["path"])
+        known = None if asked is None else self._service.modules.find(asked[1])
+        if asked is None or known is None:
             return None
         label, version = asked.groups()
-        stored = (self._service.packages.find(label) or {}).get(version)
+        if version is None:
+            return known.versions
+        stored = known.packages.get(version)
         if stored is None or stored.size > LARGEST_KEPT:
             return None
         body = self._service.blobs.at_hand(stored.digest, stored.size)

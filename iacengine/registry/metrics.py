@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from iacengine.registry.answers import Answers
+from iacengine.registry.warming import KnownModules
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 
@@ -12,7 +13,7 @@ _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.
 class Metrics:
     """The numbers of one process."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, modules: KnownModules) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "iac_registry_requests",
@@ -33,7 +34,7 @@ class Metrics:
         )
         self.downloads = Counter("iac_registry_downloads", "Downloads of packages that began", registry=self.registry)
         hits = Gauge("iac_registry_answers_hits", "Answers that were in memory", registry=self.registry)
-        hits.set_function(lambda: answers.hits)
+        hits.set_function(lambda: answers.hits + modules.hits)
         misses = Gauge("iac_registry_answers_misses", "Answers that were not in memory", registry=self.registry)
         misses.set_function(lambda: answers.misses)
 

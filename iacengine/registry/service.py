@@ -25,7 +25,7 @@ from iacengine.registry.publishing import ABANDONED, remove_stranded
 from iacengine.registry.store.opening import Store
 from iacengine.registry.store.standing import count_downloads
 from iacengine.registry.tickets import Tickets
-from iacengine.registry.warming import Warming, new_packages
+from iacengine.registry.warming import Warming, new_modules
 
 T = TypeVar("T")
 
@@ -67,12 +67,12 @@ class Service:
 
     def __init__(self, settings: ServiceSettings, store: Store, blobs: Blobs) -> None:
         self.settings, self.store, self.blobs = settings, store, blobs
-        self.answers = new_answers(settings.memory // 2)
-        self.packages = new_packages(settings.memory // 2)
-        self.warming = Warming(store, self.answers, self.packages)
+        self.answers = new_answers(settings.memory // 4)
+        self.modules = new_modules(settings.memory * 3 // 4)
+        self.warming = Warming(store, self.modules)
         self.authenticator = Authenticator(store)
         self.buckets = Buckets(settings.rate, settings.burst)
-        self.metrics = Metrics(self.answers)
+        self.metrics = Metrics(self.answers, self.modules)
         self.tickets = Tickets(store)
         self.readiness = Readiness()
         self._downloads: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
@@ -96,7 +96,7 @@ class Service:
     def changed(self, subject: str) -> None:
         """Forget what depended on a subject; at once, while other processes are told by the database."""
         self.answers.changed(subject)
-        self.packages.changed(subject)
+        self.modules.changed(subject)
 
     def count_download(self, module: int, version: int) -> None:
         """Count a download; it is written down within seconds."""

@@ -1,44 +1,62 @@
-"""Filling the memory with what is asked for most, before it is asked for: the versions of modules, and where their
-packages are. So a client that asks for a module that nobody has asked for yet waits for no database."""
+"""Knowing what is asked for most before it is asked for: the versions of modules, and where their packages are. So a
+client that asks for a module that nobody has asked for yet waits for no database.
+
+It is kept apart from other answers, so that a crawler's searches do not push it out.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from iacengine.foundation.database import DatabaseError
 from iacengine.modules.wire import API, encode
-from iacengine.registry.answers import Answers, kept_json
+from iacengine.registry.answers import Kept, kept_json
 from iacengine.registry.memory import Memory
 from iacengine.registry.store.modules import StoredPackage, known_modules, most_used
 from iacengine.registry.store.opening import Store
 
-Packages = Memory[Mapping[str, StoredPackage]]
-"""The packages of a module by version, by the label of the module."""
-
 VERSIONS_ROUTE = f"{API}/modules/{{namespace}}/{{name}}/{{system}}/versions"
 
+
+@dataclass(frozen=True, slots=True)
+class KnownModule:
+    """The answer that lists the versions of a module, and its packages by version."""
+
+    versions: Kept
+    packages: Mapping[str, StoredPackage]
+
+    @property
+    def size(self) -> int:
+        """Bytes, more or less."""
+        return 1000 + len(self.versions.body) + 450 * len(self.packages)
+
+
+KnownModules = Memory[KnownModule]
+"""By the label of the module."""
+
 _AT_ONCE = 50  # modules that are read in one transaction
-_ENOUGH = 0.75  # of the room: the rest is for what is asked for
+_ENOUGH = 0.95  # of the room: the rest is for what is published meanwhile
 _TRIES = 3  # of what is overtaken by a change while it is read
 _PAUSE = 0.01  # seconds between two transactions, in which requests go on
 
 log = structlog.get_logger("iacengine.registry")
 
 
-def new_packages(room: int) -> Packages:
+def new_modules(room: int) -> KnownModules:
     """Room is in bytes."""
-    return Memory(room, lambda found: 200 + 450 * len(found))
+    return Memory(room, lambda known: known.size)
 
 
 class Warming:
-    """A thread that fills memories."""
+    """A thread that fills the memory of modules."""
 
-    def __init__(self, store: Store, answers: Answers, packages: Packages) -> None:
-        self._store, self._answers, self._packages = store, answers, packages
+    def __init__(self, store: Store, modules: KnownModules) -> None:
+        self._store, self._modules = store, modules
         self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-warming", daemon=True)
@@ -68,22 +86,21 @@ class Warming:
     def _warm_all(self) -> None:
         labels = self._store.read(most_used, "list the modules")
         for start in range(0, len(labels), _AT_ONCE):
-            if self._stopping.is_set() or max(self._answers.fullness, self._packages.fullness) > _ENOUGH:
+            if self._stopping.is_set() or self._modules.fullness > _ENOUGH:
                 return
             self._warm(labels[start : start + _AT_ONCE])
             self._stopping.wait(_PAUSE)
 
     def _warm(self, labels: Sequence[str]) -> None:
         for _ in range(_TRIES):
-            tickets = self._answers.begin(), self._packages.begin()
-            if not tickets[0].heard:
+            ticket = self._modules.begin()
+            if not ticket.heard:
                 return  # nothing would be kept
             found = self._store.read(lambda connection: known_modules(connection, labels), "read versions")
             kept = True
             for versions, packages in found:
                 label = versions.address
-                answer = kept_json(encode(versions), VERSIONS_ROUTE)
-                kept &= self._answers.keep((f"{API}/modules/{label}/versions", b""), answer, tickets[0], label)
-                kept &= self._packages.keep(label, packages, tickets[1], label)
+                known = KnownModule(kept_json(encode(versions), VERSIONS_ROUTE), packages)
+                kept &= self._modules.keep(label, known, ticket, label)
             if kept:
                 return

@@ -203,7 +203,7 @@ def test_an_answer_in_memory_is_given_again_without_the_database(registry):
     space = registry.namespace()
     registry.put(f"{space}/net/aws", "1.0.0")
     client = registry.client()
-    path = f"/api/v1/modules/{space}/net/aws/versions"
+    path = f"/api/v1/modules/{space}/net/aws"
     hearing(registry)
     first = client.get(path)
     deadline = time.monotonic() + 30
@@ -276,7 +276,7 @@ def test_what_is_about_one_module_is_kept_when_another_changes():
 def warm(registry, label):
     """The registry, once it has read of its own accord what there is of a module."""
     deadline = time.monotonic() + 30
-    while registry.service.packages.find(label) is None:
+    while registry.service.modules.find(label) is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return registry
@@ -305,7 +305,7 @@ def test_nobody_waits_for_the_database_to_hear_of_versions_or_for_a_package(
     assert [one["version"] for one in versions.json()["versions"]] == ["1.0.0"]
     assert got.content == packed.data
     registry.service.answers.changed()
-    registry.service.packages.changed()
+    registry.service.modules.changed()
     from_database = anybody.get(f"/api/v1/modules/{space}/net/aws/versions")
     assert (from_database.content, from_database.headers["etag"]) == (versions.content, versions.headers["etag"])
     asked_slowly = anybody.get(f"{version_path(packed)}/package")
