@@ -52,7 +52,7 @@ def create_app(service: Service) -> FastAPI:
             listener.stop()
             service.warming.stop()
             with contextlib.suppress(DatabaseError):
-                await service.run(service.write_down)
+                await service.run_slow(service.write_down)
 
     app = FastAPI(
         title="iacengine registry",
@@ -87,7 +87,7 @@ async def _write_down(service: Service) -> None:
     while True:
         await asyncio.sleep(_WRITTEN_DOWN)
         try:
-            await service.run(service.write_down)
+            await service.run_slow(service.write_down)
         except DatabaseError as problem:
             log.warning("not counted", problem=str(problem))
 
@@ -95,7 +95,7 @@ async def _write_down(service: Service) -> None:
 async def _tidy(service: Service) -> None:
     while True:
         try:
-            await service.run(service.tidy)
+            await service.run_slow(service.tidy)
         except DiagnosticsError as problem:
             log.warning("not tidied", problem=str(problem))
         await asyncio.sleep(_TIDIED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import Counter
@@ -29,6 +30,8 @@ from iacengine.registry.warming import Warming, new_modules
 
 T = TypeVar("T")
 
+# Threads at once. With a few for other things they have a connection to the database each: see `open_store`.
+_THREADS = {"reading": min(16, max(4, 2 * (os.cpu_count() or 1))), "waiting": 12, "computing": 2}
 _TOLD = 60.0  # seconds after which what answers in memory say of downloads is old
 
 
@@ -49,7 +52,6 @@ class ServiceSettings:
     burst: float = 1000.0
     silence: float = 15.0
     upload_time: float = 300.0
-    threads: int = 12
     memory: int = 256 << 20
 
 
@@ -78,20 +80,26 @@ class Service:
         self._downloads: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
         self._counting = threading.Lock()
         self._untold, self._told = False, time.monotonic()
-        self._limiter: anyio.CapacityLimiter | None = None
-        self._inspections: anyio.CapacityLimiter | None = None
+        self._limiters: dict[str, anyio.CapacityLimiter] = {}
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns, done in a thread: no more of them than there are connections to the database."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self.settings.threads)
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        """What `work` returns, done in a thread, for what reads a little of the database. There are few of them: more
+        would only make each other wait for the processors."""
+        return await self._run(work, "reading")
+
+    async def run_slow(self, work: Callable[[], T]) -> T:
+        """As `run`, for what may wait for locks of the database, for disks, or for a bucket."""
+        return await self._run(work, "waiting")
 
     async def run_heavy(self, work: Callable[[], T]) -> T:
         """As `run`, for what takes a processor for a while: two at a time, so that the rest goes on."""
-        if self._inspections is None:
-            self._inspections = anyio.CapacityLimiter(2)
-        return await anyio.to_thread.run_sync(work, limiter=self._inspections)
+        return await self._run(work, "computing")
+
+    async def _run(self, work: Callable[[], T], kind: str) -> T:
+        limiter = self._limiters.get(kind)
+        if limiter is None:  # they are made where a loop runs
+            limiter = self._limiters[kind] = anyio.CapacityLimiter(_THREADS[kind])
+        return await anyio.to_thread.run_sync(work, limiter=limiter)
 
     def changed(self, subject: str) -> None:
         """Forget what depended on a subject; at once, while other processes are told by the database."""

@@ -30,7 +30,7 @@ async def ready(request: Request) -> Response:
     readiness = service.readiness
     async with readiness.looking:  # anybody may ask, and often: one looks, for all
         if time.monotonic() >= readiness.until:
-            readiness.parts = await service.run(lambda: _parts(service))
+            readiness.parts = await service.run_slow(lambda: _parts(service))
             readiness.until = time.monotonic() + REMEMBERED
         parts = readiness.parts
     good = all(one == "ok" for one in parts.values())

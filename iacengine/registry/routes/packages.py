@@ -119,7 +119,7 @@ async def _upload(request: Request, service: Service) -> tuple[Path, list[bytes]
         if not all(isinstance(one, str) for one in envelopes) or set(form) - {"package", "envelope"}:
             raise _no_publication("Besides the file package there may be fields named envelope, and no others.")
         source = package.file
-        return await service.run(lambda: _stored(source, service.settings)), [
+        return await service.run_slow(lambda: _stored(source, service.settings)), [
             one.encode("utf-8", "replace") for one in envelopes if isinstance(one, str)
         ]
     finally:
@@ -170,7 +170,7 @@ async def sign(request: Request, caller: Asking, module: Module, version: Versio
     service = service_of(request)
     text = await request.body()
     label, hosts = label_of(module), service.settings.hosts
-    found = await service.run(lambda: sign_version(service.store, caller, label, version, text, hosts))
+    found = await service.run_slow(lambda: sign_version(service.store, caller, label, version, text, hosts))
     service.changed(label)
     return said(found)
 
@@ -205,7 +205,7 @@ async def send_package(request: Request, label: str, version: str, ticket: str =
         request.headers.get("range"),
     )
     # Whatever waits is done in one go, since each change of threads costs as much as looking a package up.
-    found = await service.run(lambda: _found(service, label, version, asked))
+    found = await service.run_slow(lambda: _found(service, label, version, asked))
     stored, start, end = found.stored, found.start, found.end
     partial = (start, end) != (0, stored.size)
     headers = package_headers(label, version, stored, start, end)
@@ -281,7 +281,7 @@ def _package_missing() -> Refusal:
 
 async def _streamed(service: Service, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     while True:
-        piece = await service.run(lambda: next(pieces, b""))
+        piece = await service.run_slow(lambda: next(pieces, b""))
         if not piece:
             return
         yield piece

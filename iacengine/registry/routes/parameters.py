@@ -136,7 +136,7 @@ def route_of(request: Request) -> str:
 async def change(request: Request, work: Callable[[Connection], Any], doing: str, subject: str) -> Any:
     """Write to the store; answers kept in this process are forgotten before this returns."""
     service: Service = service_of(request)
-    found = await service.run(lambda: service.store.write(work, doing, subject))
+    found = await service.run_slow(lambda: service.store.write(work, doing, subject))
     service.changed(subject)
     return found
 

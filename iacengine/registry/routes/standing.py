@@ -84,7 +84,7 @@ async def delete(
     caller.require(ADMIN)
     service = service_of(request)
     label = label_of(module)
-    await service.run(lambda: delete_version(service.store, service.blobs, caller, label, version, reason))
+    await service.run_slow(lambda: delete_version(service.store, service.blobs, caller, label, version, reason))
     service.changed(label)
     return Response(status_code=204)
 

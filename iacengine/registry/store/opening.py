@@ -66,7 +66,7 @@ class Store:
         )
 
 
-def open_store(conninfo: str, where: str = "the registry's database", connections: int = 16) -> Store:
+def open_store(conninfo: str, where: str = "the registry's database", connections: int = 32) -> Store:
     """The store in a database; nothing is asked of it yet. Raises DiagnosticsError for a senseless address."""
     backoff = Backoff(retries=200, first=0.05, longest=0.5, patience=PATIENCE)
     settings = DatabaseSettings(
