@@ -177,6 +177,12 @@ class Running:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+    def memory(self) -> int:
+        """Bytes that it holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE")
+
+
 @contextmanager
 def service(data: Path, database: str) -> Iterator[Running]:
     """The service, as long as the block lasts."""
@@ -358,6 +364,7 @@ def main() -> None:
         subprocess.run([server.programs / "vacuumdb", "--analyze", "-q", "-d", server.url()], check=False)
         with service(data, server.url()) as running:
             asyncio.run(measure(running, modules, options.seconds, server))
+            print(f"{running.memory() >> 20} MiB of memory")
 
 
 if __name__ == "__main__":
