@@ -1,4 +1,5 @@
-"""Lifecycles of stacks at random: changes, faults, kills, drift, recoveries and ways back, by two operators in turn.
+"""Lifecycles of stacks at random: changes, faults, kills, drift, recoveries and ways back, by two operators in turn, on
+disk, over HTTP and in PostgreSQL.
 
 Whatever happened, the numbered invariants hold after every step, and the cloud holds exactly what the state says. In
 the end a stack can always be applied, and destroyed.
@@ -102,13 +103,13 @@ class Spec:
             found["mock_object"]["guard"] = {"name": "guard", "kind": self.image, **protected}
         return found
 
-    def document(self, faults, on_failure, lag, key):
+    def document(self, faults, on_failure, lag, key, backend):
         mock = {"cloud": "../cloud.sqlite", "faults": list(faults)}
         if lag:
             mock["eventual_consistency"] = {"reads": lag}
         retries = {"attempts": 2, "first_wait": "1ms", "longest_wait": "1ms"}
         other = "final" if self.last == "last" else "last"
-        settings = {"on_failure": on_failure, "backend": {"local": {"path": "../state.json"}}}
+        settings = {"on_failure": on_failure, "backend": backend}
         if key:
             settings["encryption"] = {"key_file": key}
         return {
@@ -224,6 +225,7 @@ class World:
     stacks: dict
     lag: int
     key: str
+    backend: dict
     count_names: object
     specs: dict = field(default_factory=dict)
     drifted: set = field(default_factory=set)
@@ -237,13 +239,23 @@ class World:
             stack.write(PART, "m/main.tf.json")
 
     def write(self, operator, *, faults=(), on_failure="pause"):
-        self.stacks[operator].write(self.specs[operator].document(faults, on_failure, self.lag, self.key))
+        self.stacks[operator].write(self.specs[operator].document(faults, on_failure, self.lag, self.key, self.backend))
         with self.cloud_file() as connection:
             if connection is not None:
                 connection.execute("DELETE FROM counters")  # faults count from the first operation of each step
 
     def open(self, operator):
         return engine.open_stack(str(self.stacks[operator].folder))
+
+    def bury(self):
+        """Break the lock of one that was killed. A lease would end by itself, later."""
+        if "local" in self.backend:
+            return
+        stack = self.open("a")
+        holder = stack.backend.lock_holder()
+        if holder is not None:
+            stack.backend.break_lock(holder.id)
+        stack.backend.close()
 
     @contextlib.contextmanager
     def cloud_file(self):
@@ -357,10 +369,14 @@ class Lifecycles(RuleBasedStateMachine):
     counts: ClassVar[Counter] = Counter()
 
     @initialize(
-        lag=st.sampled_from([0, 2]), sealed=st.sampled_from([False, False, True]), first=specs(), second=specs()
+        lag=st.sampled_from([0, 2]),
+        sealed=st.sampled_from([False, False, True]),
+        kind=st.sampled_from(["local", "local", "http", "postgres"]),
+        first=specs(),
+        second=specs(),
     )
-    def begin(self, lag, sealed, first, second):
-        self.world = type(self).new_world(lag, sealed)
+    def begin(self, lag, sealed, kind, first, second):
+        self.world = type(self).new_world(lag, sealed, kind)
         self.world.specs = {"a": first, "b": second}
         for operator in OPERATORS:
             self.world.write(operator)
@@ -507,7 +523,9 @@ class Lifecycles(RuleBasedStateMachine):
             faults = [*faults, death]
         self.world.write(operator, faults=faults, on_failure=on_failure)
         done = self.world.stacks[operator].iac(*arguments, env=environment, code=None)
-        self.counts["killed"] += done.code == -signal.SIGKILL
+        if done.code == -signal.SIGKILL:
+            self.counts["killed"] += 1
+            self.world.bury()
         assert done.code in (-signal.SIGKILL, DONE, FAILED, ROLLED_BACK, RECOVERY_NEEDED), done
         return done.code
 
@@ -682,7 +700,7 @@ DRIFT = {
 
 
 @pytest.fixture
-def try_lifecycles(crash_process, stack_in, tmp_path_factory, without_ids, monkeypatch, record_property):
+def try_lifecycles(crash_process, stack_in, places, tmp_path_factory, without_ids, monkeypatch, record_property):
     """try_lifecycles(CASES, STEPS, **settings): so many lifecycles, of at most so many steps; what was done in them."""
     monkeypatch.setattr(presence, "_PAUSES", (0.0,) * 9)
 
@@ -690,13 +708,14 @@ def try_lifecycles(crash_process, stack_in, tmp_path_factory, without_ids, monke
     key.write_bytes(bytes(range(32)))
     key.chmod(0o600)
 
-    def new_world(lag, sealed):
+    def new_world(lag, sealed, kind):
         folder = tmp_path_factory.mktemp("world")
         stacks = {}
         for operator in OPERATORS:
             (folder / operator).mkdir()
             stacks[operator] = stack_in(folder / operator, crash_process)
-        return World(folder, stacks, lag, str(key) if sealed else "", without_ids)
+        backend = {kind: {"path": "../state.json"} if kind == "local" else places(kind)}
+        return World(folder, stacks, lag, str(key) if sealed else "", backend, without_ids)
 
     machine = type("Lifecycles", (Lifecycles,), {"new_world": staticmethod(new_world), "counts": Counter()})
 
