@@ -1,13 +1,17 @@
 """Credentials that end while a run goes on, and what throttling comes to."""
 
 import json
+import subprocess
 import sys
 import threading
+from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from iacengine.testing.services.s3 import Answer, S3Proxy
 from iacengine_aws.client import Session
 from iacengine_aws.errors import ApiError
 from iacengine_aws.settings import Settings
@@ -161,3 +165,41 @@ def test_throttling_is_told_to_the_engine(driver, monkeypatch):
     monkeypatch.setattr(driven.provider.session, "call", refuse)
     response = driven.provider.apply(ApplyRequest("aws_vpc", None, planned, planned, json.dumps("token")))
     assert (response.retryable, response.throttled, response.state) == (True, True, None)
+
+
+@pytest.fixture
+def ending(moto, profile, monkeypatch):
+    """moto behind a proxy that takes the key AKIAOLD for 5 requests that make something, and from then on another one,
+    which somebody writes into the shared file meanwhile."""
+    with closing(S3Proxy(moto.port)) as proxy:
+        used = Counter()
+
+        def fault(request, answer):
+            if answer is not None or not request.headers.get("x-amz-target", "").endswith("CreateQueue"):
+                return None
+            key = request.headers["authorization"].partition("Credential=")[2].partition("/")[0]
+            used[key] += 1
+            if key != "AKIAOLD" or used[key] <= 5:
+                return None
+            profile("credentials", _keys("AKIANEW"))
+            refusal = {"__type": "ExpiredTokenException", "message": "The security token is expired"}
+            return Answer(400, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(refusal).encode())
+
+        proxy.fault = fault
+        profile("credentials", _keys("AKIAOLD"))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+        yield used
+
+
+def test_an_apply_goes_on_when_its_credentials_end_in_the_middle(ending, client, tmp_path):
+    names = [f"ending-{number}" for number in range(12)]
+    queue = {"for_each": f"${{toset({json.dumps(names)})}}", "name": "${each.key}"}
+    stack = {"provider": {"aws": {"region": "eu-west-1"}}, "resource": {"aws_sqs_queue": {"q": queue}}}
+    (tmp_path / "main.tf.json").write_text(json.dumps(stack))
+    command = [sys.executable, "-c", "from iacengine.cli.main import main; main()", "apply", "--auto-approve"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ending["AKIANEW"] >= 7
+    assert ending["AKIAOLD"] > 5
+    found = client("sqs").list_queues(QueueNamePrefix="ending-")["QueueUrls"]
+    assert sorted(url.rpartition("/")[2] for url in found) == sorted(names)
