@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -932,3 +933,12 @@ def test_missing_credentials_are_told(s3_proxy, s3_values, monkeypatch):
 
 def test_a_proxy_passes_on_what_it_gets(s3_proxy):
     assert s3_proxy.answer(Request("GET", "/states?list-type=2&prefix=none", {}, b"")).status == 200
+
+
+def test_a_writer_that_dies_in_the_middle_of_a_request_stops_nobody_at_the_server(s3_server, new_client):
+    head = "PUT /states/cut-off HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", s3_server.port)) as writer:
+        writer.sendall(head.encode() + b"the beginning")
+    backend = new_client()
+    backend.lock(lock_claim("another"), 0).release()
+    assert not [request for request in s3_server.requests if request.path == "/states/cut-off"]

@@ -90,6 +90,9 @@ class S3Proxy:
             def do(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
+                if len(body) < length:  # the client died in the middle: the server would wait for the rest
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 self._give(proxy.answer(Request(self.command, self.path, headers, body)))
 
