@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -77,12 +77,12 @@ def usage_diagnostic(failure: click.ClickException) -> Diagnostic:
 
 def _defect(failure: Exception, arguments: Sequence[str]) -> Diagnostic:
     path = _write_log(failure, arguments)
-    where = f"What is needed to mend it was written to {path}" if path else "Run again with IAC_DEBUG=1 to see where"
+    where = f"Where it happened was written to {path}" if path else "Run again with IAC_DEBUG=1 to see where"
     return error(
         "Internal error",
         f"This is a defect of iacengine, not of your configuration: {type(failure).__name__}. "
         "No state was lost: what was done is in the state or its journal.",
-        remedy=f"{where}; please report it with that file (look through the file first: it may hold private values).",
+        remedy=f"{where}; please report it. IAC_DEBUG=1 shows the messages too, which may hold values of yours.",
     )
 
 
@@ -94,7 +94,21 @@ def _write_log(failure: Exception, arguments: Sequence[str]) -> Path | None:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             verb = next((argument for argument in arguments if not argument.startswith("-")), "")
             file.write(f"iac {verb}\nPython {sys.version}\n\n")  # never the values given to --var
-            file.write("".join(traceback.format_exception(failure)))
+            file.writelines(_places(failure))
     except OSError:
         return None
     return Path(name)
+
+
+def _places(failure: BaseException) -> Iterator[str]:
+    """Where a failure happened and what kind it is, and so of each that led to it; not what it says, which may quote a
+    secret."""
+    cause = failure.__cause__ or (None if failure.__suppress_context__ else failure.__context__)
+    if cause is not None:
+        yield from _places(cause)
+        yield "\nwhich led to\n\n"
+    yield from traceback.format_tb(failure.__traceback__)
+    yield f"{type(failure).__module__}.{type(failure).__qualname__}\n"
+    for inner in failure.exceptions if isinstance(failure, BaseExceptionGroup) else ():
+        yield "\nwith\n\n"
+        yield from _places(inner)

@@ -157,7 +157,24 @@ def test_a_defect_is_one_paragraph_and_a_private_file(
     (log,) = tmp_path.glob("iac-defect-*.log")
     assert log.name in "".join(shown.split())
     assert log.stat().st_mode & 0o777 == 0o600
-    assert "ValueError: secret hunter2" in log.read_text()
+    written = log.read_text()
+    assert written.endswith("in broken\n    raise failure\nbuiltins.ValueError\n")
+    assert "hunter2" not in written
+
+
+def test_the_log_of_a_defect_tells_what_led_to_it_and_quotes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("IAC_DEBUG", raising=False)
+    together = ExceptionGroup("hunter2", [KeyError("hunter2"), RuntimeError("hunter2")])
+    together.__cause__ = OSError(5, "hunter2")
+    _run_broken(monkeypatch, together)
+    (log,) = tmp_path.glob("iac-defect-*.log")
+    written = log.read_text()
+    kinds = [line.removeprefix("builtins.") for line in written.splitlines() if line.startswith("builtins.")]
+    assert kinds == ["OSError", "ExceptionGroup", "KeyError", "RuntimeError"]
+    assert "hunter2" not in written
 
 
 def test_a_defect_shows_its_traceback_when_asked(
