@@ -27,7 +27,7 @@ from iacengine.apply.retries import Answer, Retries, failure_of
 from iacengine.apply.settling import done, settle, settle_reading, text_id, told_deposed
 from iacengine.apply.work import Work
 from iacengine.apply.working import AppliedValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity, has_errors, warning
 from iacengine.plan.events import (
     Listener,
     ProvisionFinished,
@@ -421,7 +421,7 @@ class Executor:
             self._start(task)
 
     def _settle_provisioner(self, job: Provisioning, problems: tuple[Diagnostic, ...], started: float) -> None:
-        failed = any(found.is_error for found in problems)
+        failed = has_errors(problems)
         self.work.listener(ProvisionFinished(job.step, job.task.address, job.provisioner.type, failed))
         if failed and (self._ending or not job.provisioner.continues):
             self.work.fail(job.step, job.change, problems, monotonic() - started)

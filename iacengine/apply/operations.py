@@ -17,7 +17,7 @@ from iacengine.apply.renaming import with_new_names
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, has_errors, warning
 from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_children, same
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
@@ -166,7 +166,7 @@ def perform(task: Task) -> ApplyResponse | Undecided:
         answer = task.provider.apply(task.request)
     except DiagnosticsError as found:
         return with_what_is_there(task, ApplyResponse(None, diagnostics=found.diagnostics))
-    if not answer.diagnostics or answer.retryable or answer.throttled or not _failed(answer):
+    if not answer.diagnostics or answer.retryable or answer.throttled or not has_errors(answer.diagnostics):
         return answer
     if task.operation is Operation.DELETE and answer.state is None:
         looked = with_what_is_there(task, answer)
@@ -186,7 +186,7 @@ def perform_again(task: Task, absent: Callable[[int], None]) -> ApplyResponse | 
         found = task.provider.find(request.type, request.token)
     except DiagnosticsError as problem:
         return ApplyResponse(None, diagnostics=problem.diagnostics)
-    if _failed(found):
+    if has_errors(found.diagnostics):
         return ApplyResponse(None, None, found.diagnostics, found.retryable, found.throttled)
     if found.state is None:
         absent(task.step)
@@ -197,7 +197,7 @@ def perform_again(task: Task, absent: Callable[[int], None]) -> ApplyResponse | 
     if problems:
         return ApplyResponse(None, diagnostics=(*problems, unusable_answer(task)))
     _await(task, found.state, found.private)
-    if any(each.is_error for each in check_applied(block, plain, found.state, provider=_reference(task.change).source)):
+    if has_errors(check_applied(block, plain, found.state, provider=_reference(task.change).source)):
         half_made = error(
             f"Made {request.type}, but not as planned",
             "The answer to its creation was lost. What was found by the token of the operation differs from the plan.",
@@ -213,7 +213,7 @@ def with_what_is_there(task: Task, answer: ApplyResponse) -> ApplyResponse | Und
         there = _made(task) if task.operation is Operation.CREATE else _left(task)
     except DiagnosticsError as problem:
         there = ReadResponse(None, diagnostics=problem.diagnostics)
-    if _failed(there):
+    if has_errors(there.diagnostics):
         return Undecided((*answer.diagnostics, *there.diagnostics))
     if task.operation is Operation.DELETE:
         return answer if there.state is not None else _deleted(task, answer)
@@ -229,9 +229,9 @@ def _made(task: Task) -> ReadResponse:
     """What a create made, found by its token. A warning says that nobody can tell."""
     type_, waiting = task.request.type, Waiting()
     found = task.provider.find(type_, task.request.token)
-    while _failed(found) and (found.retryable or found.throttled) and waiting.again():
+    while has_errors(found.diagnostics) and (found.retryable or found.throttled) and waiting.again():
         found = task.provider.find(type_, task.request.token)
-    if found.state is not None and not _failed(found):
+    if found.state is not None and not has_errors(found.diagnostics):
         _await(task, found.state, found.private)
     return found
 
@@ -279,10 +279,6 @@ def _deleted(task: Task, answer: ApplyResponse) -> ApplyResponse:
     return ApplyResponse(None, diagnostics=(*told, note))
 
 
-def _failed(answer: ApplyResponse | ReadResponse) -> bool:
-    return any(each.is_error for each in answer.diagnostics)
-
-
 def unusable_answer(task: Task) -> Diagnostic:
     return error(
         "Provider returned an invalid object",
@@ -297,7 +293,7 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
 
     With an error the object that a create left half made is tainted; an update that says nothing keeps the prior one.
     """
-    failed = any(found.is_error for found in response.diagnostics)
+    failed = has_errors(response.diagnostics)
     change = task.change
     if response.state is None:
         if failed and task.operation is Operation.UPDATE and change.prior is not None:
@@ -326,7 +322,7 @@ def settled_object(task: Task, response: ApplyResponse, token: str) -> tuple[Res
 def answer_problems(task: Task, response: ApplyResponse) -> tuple[Diagnostic, ...]:
     """The answer's own diagnostics, and what is wrong with the answer itself."""
     problems = list(response.diagnostics)
-    if not any(found.is_error for found in problems) and task.operation is not Operation.DELETE:
+    if not has_errors(problems) and task.operation is not Operation.DELETE:
         if response.state is None:
             problems.append(
                 error("Provider returned no object", "The provider said that all went well, but not what is there.")
@@ -396,10 +392,10 @@ def _plan_again(desired: Desired, change: Change, provider: Provider) -> Change:
     problems = list(response.diagnostics)
     block = desired.schema.block
     name = desired.provider.source
-    if not any(found.is_error for found in problems):
+    if not has_errors(problems):
         legacy = response.legacy_type_system
         problems += check_planned(block, request.prior, request.config, response.planned, provider=name, legacy=legacy)
-    if any(found.is_error for found in problems):
+    if has_errors(problems):
         raise DiagnosticsError(*(found.at(*locate(desired.block.origin)) for found in problems))
     return decide(desired, request, response, None)
 

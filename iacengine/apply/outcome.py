@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from iacengine.addresses import ResourceInstance
-from iacengine.foundation.diagnostics import Diagnostic
+from iacengine.foundation.diagnostics import Diagnostic, has_errors
 from iacengine.plan.model import ChangeCounts
 from iacengine.state.model import State
 
@@ -69,4 +69,4 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        return not self.interrupted and not any(diagnostic.is_error for diagnostic in self.diagnostics)
+        return not self.interrupted and not has_errors(self.diagnostics)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from time import sleep
 
-from iacengine.foundation.diagnostics import Diagnostic, error
+from iacengine.foundation.diagnostics import Diagnostic, error, has_errors
 from iacengine.lang.values import Value, same
 from iacengine.provider.protocol import Provider, ReadRequest, ReadResponse
 
@@ -51,12 +51,12 @@ def look(
     """
     while True:
         (seen,) = provider.read([request])
-        asks = not _failed(seen) and bool(token) and not provider.is_local
+        asks = not has_errors(seen.diagnostics) and bool(token) and not provider.is_local
         found = provider.find(request.type, token) if asks and token else ReadResponse(None)
-        if _failed(found):
+        if has_errors(found.diagnostics):
             seen = found
         is_certain = asks and not found.diagnostics
-        if _failed(seen):
+        if has_errors(seen.diagnostics):
             is_known = not (persistent or seen.retryable or seen.throttled)
         elif is_certain:
             is_known = _agree(seen.state, found.state, changing)
@@ -73,10 +73,6 @@ def _agree(seen: Value, found: Value, changing: Iterable[str]) -> bool:
     if seen is None or found is None:
         return seen is found
     return all(same(seen.get(name), found.get(name)) for name in changing)
-
-
-def _failed(answer: ReadResponse) -> bool:
-    return any(each.is_error for each in answer.diagnostics)
 
 
 def _not_visible(type_: str) -> Diagnostic:

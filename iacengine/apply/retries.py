@@ -17,7 +17,7 @@ from typing import Any
 
 from iacengine.apply.operations import Task
 from iacengine.apply.preparing import Job
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, has_errors
 from iacengine.provider.protocol import ApplyResponse
 from iacengine.provider.retry import PassingError, RetryPolicy, Trial, chance
 from iacengine.state.journal_entries import Operation
@@ -57,7 +57,7 @@ class Retrying:
 def failure_of(answer: Answer) -> Failure | None:
     """What went wrong; None when all is well."""
     if isinstance(answer, ApplyResponse):
-        if not answer.diagnostics or not any(found.is_error for found in answer.diagnostics):
+        if not answer.diagnostics or not has_errors(answer.diagnostics):
             return None
         retryable = answer.retryable or answer.throttled
         return Failure(answer.diagnostics, retryable, answer.throttled, answer.state is not None)

@@ -14,7 +14,7 @@ from iacengine.apply.operations import (
 )
 from iacengine.apply.reading import Reading
 from iacengine.apply.work import Work
-from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.foundation.diagnostics import DiagnosticsError, has_errors
 from iacengine.lang.values import Value
 from iacengine.plan.events import StepFinished
 from iacengine.plan.prior import stored_value
@@ -30,7 +30,7 @@ def settle(work: Work, task: Task, response: ApplyResponse | Undecided, elapsed:
         _leave(work, task, response, elapsed)
         return False
     problems = answer_problems(task, response)
-    failed = any(found.is_error for found in problems)
+    failed = has_errors(problems)
     try:
         changes = _state_changes(work, task, replace(response, diagnostics=problems))
     except (AttributeError, KeyError, TypeError, ValueError, SchemaError):
@@ -108,7 +108,7 @@ def settle_reading(work: Work, reading: Reading, value: Value | DiagnosticsError
 
 def _state_changes(work: Work, task: Task, response: ApplyResponse) -> dict[ObjectKey, ResourceObject | None]:
     address = task.address
-    failed = any(found.is_error for found in response.diagnostics)
+    failed = has_errors(response.diagnostics)
     if task.operation is Operation.DELETE:
         if failed and response.state is None:
             return {}

@@ -11,7 +11,7 @@ from iacengine.config.provider_names import ResolvedProvider, resolve_provider
 from iacengine.config.source import locate
 from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.scope import WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, has_errors
 from iacengine.lang.functions.signature import Function
 from iacengine.lang.secrets import secrets_of
 from iacengine.lang.values import EPHEMERAL, Value, is_wholly_known, unmark_deep
@@ -119,7 +119,7 @@ class ProviderSetup:
         )
         if resolved.block is not None:
             diagnostics = tuple(found.at(*locate(resolved.block.origin)) for found in diagnostics)
-        if any(found.is_error for found in diagnostics):
+        if has_errors(diagnostics):
             raise DiagnosticsError(*diagnostics)
         self.warnings.extend(diagnostics)
         self._on_configured(reference)

@@ -130,6 +130,11 @@ class Findings:
             raise DiagnosticsError(*self._seen)
 
 
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether one of them is an error."""
+    return any(found.is_error for found in diagnostics)
+
+
 def near_match(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant, or None."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -9,7 +9,7 @@ from iacengine.addresses import ProviderReference, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.scope import AnyScope
-from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.foundation.diagnostics import DiagnosticsError, has_errors
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan import managed
 from iacengine.plan.model import Action, PlanMode
@@ -78,7 +78,7 @@ def prepare(
         shown = redacted(invalid, mark_with_paths(config, marks))
         placed = [found.at(*locate(block.origin)) for found in shown]
         walk.findings.extend(placed)
-        if any(found.is_error for found in placed):
+        if has_errors(placed):
             raise DiagnosticsError(*placed)
     desired = managed.Desired(
         address=address,
@@ -175,7 +175,7 @@ def _check_answer(walk: Walk, task: PlanTask, desired: managed.Desired, response
     assert final is not None
     told = redacted(response.diagnostics, mark_with_paths(desired.config, desired.marks))
     problems = [replace(found, address=str(task.address)) for found in told]
-    if not any(found.is_error for found in problems):
+    if not has_errors(problems):
         problems += check_planned(
             desired.schema.block,
             final.prior,
@@ -185,7 +185,7 @@ def _check_answer(walk: Walk, task: PlanTask, desired: managed.Desired, response
             legacy=response.legacy_type_system,
         )
     placed = [found.at(*locate(desired.block.origin)) for found in problems]
-    if any(found.is_error for found in placed):
+    if has_errors(placed):
         raise DiagnosticsError(*placed)
     walk.findings.extend(placed)
 

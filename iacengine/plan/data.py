@@ -11,7 +11,7 @@ from iacengine.config.model import Check, ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope
-from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.foundation.diagnostics import DiagnosticsError, has_errors
 from iacengine.graph.build import resource_node
 from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.references import Reference
@@ -111,12 +111,12 @@ def read_data(
     type_ = address.resource.type
     invalid = provider.validate_data_source(type_, config)
     response = ReadResponse(None, None, invalid)
-    if not any(found.is_error for found in invalid):
+    if not has_errors(invalid):
         response = provider.read_data(type_, config)
     diagnostics = response.diagnostics
-    if not any(found.is_error for found in diagnostics):
+    if not has_errors(diagnostics):
         diagnostics = (*diagnostics, *check_read(schema.block, response.state))
-    if any(found.is_error for found in diagnostics):
+    if has_errors(diagnostics):
         shown = redacted(diagnostics, mark_with_paths(config, marks))
         placed = [found.at(*locate(block.origin)) for found in shown]
         if response.retryable or response.throttled:

@@ -17,7 +17,7 @@ from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
 from iacengine.evaluation.body import evaluate_body
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, has_errors
 from iacengine.graph.nodes import Node
 from iacengine.lang.values import EPHEMERAL, SENSITIVE, Value, is_wholly_known, mark
 from iacengine.plan.data import awaited_nodes
@@ -130,7 +130,7 @@ class OpenEphemerals:
         except DiagnosticsError as found:
             problems = found.diagnostics
         self._problems += [replace(problem, address=str(opened.address)) for problem in problems]
-        failed = any(problem.is_error for problem in problems)
+        failed = has_errors(problems)
         self._listener(EphemeralFinished(opened.address, "close", time.monotonic() - started, failed=failed))
 
     # --- renewing --------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class OpenEphemerals:
             problems, renew_at, private = answer.diagnostics, answer.renew_at, answer.private
         except DiagnosticsError as found:
             problems, renew_at, private = found.diagnostics, None, opened.private
-        failed = any(problem.is_error for problem in problems)
+        failed = has_errors(problems)
         with self._changed:
             self._problems += [replace(problem, address=str(opened.address)) for problem in problems]
             opened.private = private
@@ -172,7 +172,7 @@ def _when(opened: _Open) -> float:
 
 
 def _raise_errors(diagnostics: tuple[Diagnostic, ...]) -> None:
-    if any(found.is_error for found in diagnostics):
+    if has_errors(diagnostics):
         raise DiagnosticsError(*diagnostics)
 
 

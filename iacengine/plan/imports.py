@@ -17,7 +17,7 @@ from iacengine.config.model import Configuration, Import, Module, Origin, Repeti
 from iacengine.config.source import locate
 from iacengine.evaluation.expansion import expand
 from iacengine.evaluation.scope import AnyScope, Expansion, Scope, evaluate
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, has_errors
 from iacengine.lang.convert import ConversionError, convert
 from iacengine.lang.types import STRING
 from iacengine.lang.values import EPHEMERAL, ListValue, is_null, is_unknown, unmark
@@ -90,7 +90,7 @@ class Imports:
     ) -> PriorObject:
         provider = self._walk.providers.configured(reference)
         objects, diagnostics = provider.import_(address.resource.type, id_)
-        if any(found.is_error for found in diagnostics):
+        if has_errors(diagnostics):
             raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in diagnostics))
         matching = [found for found in objects if found.type == address.resource.type]
         if matching:
@@ -98,7 +98,7 @@ class Imports:
             start = time.monotonic()
             self._walk.listener(ReadStarted(address, id_))
             (response,) = provider.read([ReadRequest(first.type, first.state, first.private)])
-            if any(found.is_error for found in response.diagnostics):
+            if has_errors(response.diagnostics):
                 raise DiagnosticsError(*(found.at(*locate(block.origin)) for found in response.diagnostics))
             if response.state is not None:
                 attributes, paths = stored_value(response.state, schema.block)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, has_errors
 from iacengine.lang.values import SENSITIVE, same
 from iacengine.plan.events import Listener, RefreshFinished, RefreshStarted
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
@@ -99,7 +99,7 @@ class Refresh:
 
 
 def _compare(prior: PriorObject, response: ReadResponse, schema: Schema) -> Refreshed:
-    if any(found.is_error for found in response.diagnostics):
+    if has_errors(response.diagnostics):
         address = str(prior.stored.address)
         return Refreshed(prior, prior, False, tuple(replace(found, address=address) for found in response.diagnostics))
     if response.state is None:

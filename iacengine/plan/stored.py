@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from iacengine.addresses import ConfigResource, Mode, ProviderReference, ResourceInstance
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings, has_errors
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject
@@ -76,7 +76,7 @@ class StoredObjects:
         if result is None:
             return None
         self._findings.extend(result.diagnostics)
-        if any(diagnostic.is_error for diagnostic in result.diagnostics):
+        if has_errors(result.diagnostics):
             raise DiagnosticsError(*result.diagnostics)
         if result.now is not result.before:
             self._note(found.key, result)

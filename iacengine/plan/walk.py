@@ -17,7 +17,7 @@ from iacengine.evaluation.conditions import Status
 from iacengine.evaluation.expansion import UnknownExpansionError, expand
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import Expansion, Scope, WorkingValues
-from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error
+from iacengine.foundation.diagnostics import DiagnosticsError, Findings, error, has_errors
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.lang.functions.context import FunctionContext
@@ -229,7 +229,7 @@ class Walk:
 
     def fail(self, node: Node, found: DiagnosticsError) -> None:
         self.findings.add(*found.diagnostics)
-        if any(diagnostic.is_error for diagnostic in found.diagnostics):
+        if has_errors(found.diagnostics):
             self.failed.add(node)
 
     def read_later(self, node: Node, read: Callable[[], Value], finish: Callable[[Value], None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import Mode, ProviderReference
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, has_errors
 from iacengine.lang.values import Value
 from iacengine.provider.guard import GuardedProvider
 from iacengine.provider.protocol import ConfigureContext, Provider, ProviderPlugin, ProviderSchema
@@ -96,10 +96,10 @@ class Providers:
         provider = self._make(reference.source) if taken else self._unconfigured[reference.source]
         provider.secrets = secrets
         invalid = provider.validate_provider(config)
-        if any(found.is_error for found in invalid):
+        if has_errors(invalid):
             return invalid
         diagnostics = (*invalid, *provider.configure(config, self._context))
-        if not any(found.is_error for found in diagnostics):
+        if not has_errors(diagnostics):
             self._configured[reference] = provider
             if not provider.is_local:
                 self._give_patience(reference, provider)

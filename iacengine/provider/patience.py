@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
+from iacengine.foundation.diagnostics import has_errors
 from iacengine.provider.pace import Pace
 from iacengine.provider.protocol import PlanRequest, PlanResponse, ReadRequest, ReadResponse
 from iacengine.provider.retry import RetryPolicy, Trial, chance
@@ -78,6 +79,6 @@ class Patience:
         return answers
 
     def _passes(self, type_: str, answer: PlanResponse | ReadResponse) -> bool:
-        if not answer.diagnostics or not any(found.is_error for found in answer.diagnostics):
+        if not answer.diagnostics or not has_errors(answer.diagnostics):
             return False
         return answer.retryable or answer.throttled or self.policy(type_).names(answer.diagnostics)

@@ -21,14 +21,14 @@ def command(terminal: Terminal, path: str, frozen: bool, as_json: bool) -> int:
     from iacengine.cli.failures import print_diagnostics
     from iacengine.cli.installing import module_options
     from iacengine.cli.views.diagnostic_json import validation_json
-    from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError
+    from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, has_errors
 
     found: tuple[Diagnostic, ...] = ()
     try:
         found = engine.validate(engine.open_stack(path, modules=module_options(terminal, frozen=frozen)))
     except DiagnosticsError as error:
         found = error.diagnostics
-    failed = any(diagnostic.is_error for diagnostic in found)
+    failed = has_errors(found)
     if as_json:
         from iacengine.cli.views.value_json import dumps  # lazy, as above
 

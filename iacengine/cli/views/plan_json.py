@@ -16,6 +16,7 @@ from iacengine.cli.views.configuration_json import configuration_json, default_j
 from iacengine.cli.views.provider_config_json import ProviderSchemas, no_provider_schemas
 from iacengine.cli.views.state_json import Schemas, module_tree, provider_name, resource_head, state_json
 from iacengine.cli.views.value_json import ABSENT, change_json, json_of, sensitive_of, unknown_of
+from iacengine.foundation.diagnostics import has_errors
 from iacengine.foundation.garbage import collection_paused
 from iacengine.foundation.version import TERRAFORM_VERSION
 from iacengine.lang.types import type_to_json
@@ -65,7 +66,7 @@ def _plan_json(plan: Plan, schemas: Schemas, provider_schemas: ProviderSchemas) 
     document["timestamp"] = plan.timestamp
     document["applyable"] = plan.applyable
     document["complete"] = not plan.targets and not plan.excludes
-    document["errored"] = any(diagnostic.is_error for diagnostic in plan.diagnostics)
+    document["errored"] = has_errors(plan.diagnostics)
     document["iacengine"] = {"on_failure": plan.on_failure, "steps": _steps(plan)}
     return document
 
