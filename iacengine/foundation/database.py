@@ -32,6 +32,9 @@ Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
 UNIQUE_VIOLATION = "23505"
 
+_ECHO = "echo:"
+"""What a payload begins with by which somebody who listens finds out whether anything is heard."""
+
 FIRST_PATIENCE = 5.0
 """Seconds to try for, as long as the database never answered (its address may well be wrong), and again when it has
 stayed away for the whole of the patience (what comes after that is no longer waited for as long)."""
@@ -204,18 +207,28 @@ class Database:
         return self.transact(inside, doing, isolation=isolation)
 
     def notifications(self, channel: str, every: float) -> Iterator[str | None]:
-        """What is told on a channel (NOTIFY), on a connection of its own; None first, when it listens, and whenever
-        nothing was told for `every` seconds. Raises DatabaseError when the connection is lost; nothing that was told
-        meanwhile is told again."""
+        """What is told on a channel (NOTIFY), on a connection of its own; None first, when it listens and has heard
+        itself (a pooler between may swallow what is told), and whenever nothing was told for `every` seconds. Raises
+        DatabaseError when the connection is lost, or nothing is heard; nothing that was told meanwhile is told again.
+        """
         try:
             with psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None) as connection:
                 connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+                echo = f"{_ECHO}{os.urandom(8).hex()}"
+                connection.execute("SELECT pg_notify(%s, %s)", (channel, echo))
+                if not any(told.payload == echo for told in connection.notifies(timeout=every)):
+                    raise DatabaseError(
+                        "Changes are not heard",
+                        f"{self.settings.where}: what is told on a channel (NOTIFY) does not arrive.",
+                        "Connect without a pooler, or have it keep a session for each connection.",
+                    )
                 yield None
                 while True:
                     quiet = True
                     for told in connection.notifies(timeout=every, stop_after=1):
                         quiet = False
-                        yield told.payload
+                        if not told.payload.startswith(_ECHO):
+                            yield told.payload
                     if quiet:
                         # A connection whose other end has vanished is silent, too.
                         connection.execute("SELECT 1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -47,6 +46,7 @@ class DiskBlobs:
     def __init__(self, folder: Path) -> None:
         """Raises DiagnosticsError when the folder cannot be made."""
         self._folder, self._arriving = folder / "sha256", folder / "arriving"
+        self._nowait: int | None = getattr(os, "RWF_NOWAIT", None)
         try:
             make_folders(str(folder.parent))
             folder.mkdir(exist_ok=True, mode=0o700)  # not everybody may read what every user of the machine could
@@ -81,7 +81,7 @@ class DiskBlobs:
         return self._pieces(descriptor, start, length)
 
     def at_hand(self, digest: str, size: int) -> bytes | None:
-        if sys.platform != "linux":
+        if self._nowait is None:
             return None
         try:
             descriptor = os.open(self._path(digest), os.O_RDONLY | os.O_CLOEXEC)
@@ -90,8 +90,11 @@ class DiskBlobs:
         found = bytearray(size)
         try:
             # Only what the system has in its memory; preadv2(2).
-            length = os.preadv(descriptor, [found], 0, os.RWF_NOWAIT)
-        except OSError:
+            length = os.preadv(descriptor, [found], 0, self._nowait)
+        except BlockingIOError:
+            return None
+        except (OSError, NotImplementedError):  # this file system, or this system, cannot say
+            self._nowait = None
             return None
         finally:
             os.close(descriptor)

@@ -179,10 +179,13 @@ class _Passage:
         if kept is None:
             return False
         self._route = kept.route
-        if kept.download is not None:
+        caller = state.get("caller")
+        state["user"] = "" if caller is None else caller.user
+        condition = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match")
+        if kept.download is not None and not matches(condition, kept.etag):
             self._service.count_download(*kept.download)
             self._service.metrics.downloads.inc()
-        await send_kept(kept, self._headers.get(b"if-none-match", b""), self._send_some)
+        await send_kept(kept, condition, self._send_some)
         return True
 
     def _known(self) -> Kept | None:

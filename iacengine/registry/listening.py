@@ -6,12 +6,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
 from iacengine.foundation.database import DatabaseError
 from iacengine.registry.memory import Memory
 from iacengine.registry.store.opening import Store
 
 _RESTING = 1.0  # seconds before the channel is opened again
 _SILENCE = 5.0  # seconds after which one asks whether the channel is still there
+_PATIENCE = 15.0  # seconds that a sign of life counts: a connection may hang and say nothing of it
+
+log = structlog.get_logger("iacengine.registry")
 
 
 class Listener:
@@ -34,9 +39,9 @@ class Listener:
             try:
                 hearing = False
                 for subject in self._store.database.notifications(self._store.channel, _SILENCE):
+                    self._hear(_PATIENCE)
                     if not hearing:
                         hearing = True
-                        self._hear(True)
                         self._told("")
                     if subject is not None:
                         for memory in self._memories:
@@ -46,10 +51,12 @@ class Listener:
                         return
             except DatabaseError:
                 pass  # it restarts; requests tell of it
+            except Exception:
+                log.exception("changes are not heard")  # a defect, and no reason to hear nothing ever after
             finally:
-                self._hear(False)
+                self._hear(0.0)
             self._stopping.wait(_RESTING)
 
-    def _hear(self, heard: bool) -> None:
+    def _hear(self, seconds: float) -> None:
         for memory in self._memories:
-            memory.hear(heard)
+            memory.hear(seconds)

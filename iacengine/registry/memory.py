@@ -1,12 +1,14 @@
 """What is kept in memory, for as long as nothing has changed.
 
 Every change is told on a channel of the database (`Store.write`) to all processes of the service. While that channel
-cannot be heard, nothing is kept. What was read before a change and would be kept after it is not: see `Ticket`.
+cannot be heard, nothing is kept, and nothing given. What was read before a change is not kept after it: see `Ticket`.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -29,14 +31,14 @@ class Memory(Generic[V]):
     What is about one subject (a module, by its label) is forgotten when that changes, all else with any change.
     """
 
-    def __init__(self, room: int, size: Callable[[V], int]) -> None:
+    def __init__(self, room: int, size: Callable[[V], int], clock: Callable[[], float] = time.monotonic) -> None:
         """`room` is in bytes, and so is what `size` says of a thing."""
-        self._room, self._used, self._size = room, 0, size
+        self._room, self._used, self._size, self._clock = max(1, room), 0, size, clock
         self._held: OrderedDict[Hashable, tuple[V, int, str]] = OrderedDict()
         self._about: dict[str, set[Hashable]] = {}
         self._lock = threading.Lock()
         self._changes = 0
-        self._heard = False
+        self._heard_until = -math.inf
         self.hits = self.misses = 0
 
     @property
@@ -48,7 +50,7 @@ class Memory(Generic[V]):
         """What was kept, or None."""
         with self._lock:
             held = self._held.get(key)
-            if held is None:
+            if held is None or self._clock() > self._heard_until:
                 self.misses += 1
                 return None
             self.hits += 1
@@ -58,14 +60,15 @@ class Memory(Generic[V]):
     def begin(self) -> Ticket:
         """Call it before reading what is to be kept."""
         with self._lock:
-            return Ticket(self._changes, self._heard)
+            return Ticket(self._changes, self._clock() <= self._heard_until)
 
     def keep(self, key: Hashable, found: V, ticket: Ticket, about: str = "") -> bool:
         """Keep what was read since the ticket was drawn, unless something changed meanwhile, or it is too large;
         whether it was kept. `about`: the only subject that it depends on."""
-        size = self._size(found)
+        size = self._size(found) + (sum(map(len, key)) if isinstance(key, tuple) else len(str(key)))
         with self._lock:
-            if not ticket.heard or not self._heard or ticket.changes != self._changes or size > self._room // 8:
+            heard = ticket.heard and self._clock() <= self._heard_until
+            if not heard or ticket.changes != self._changes or size > self._room // 8:
                 return False
             self._drop(key)
             self._held[key] = (found, size, about)
@@ -88,11 +91,15 @@ class Memory(Generic[V]):
                 for key in self._about.pop(about, ()):
                     self._used -= self._held.pop(key)[1]
 
-    def hear(self, heard: bool) -> None:
-        """Say whether changes are heard; at first they are not."""
+    def hear(self, seconds: float) -> None:
+        """Say that changes are heard, and will be for so many seconds, unless something is said again; 0: they are not,
+        as at first. What was kept before a time in which they were not is forgotten."""
         with self._lock:
-            self._heard = heard
-        self.changed()
+            now = self._clock()
+            heard = now <= self._heard_until
+            self._heard_until = now + seconds if seconds > 0 else -math.inf
+        if not heard or seconds <= 0:
+            self.changed()
 
     def _drop(self, key: Hashable) -> None:
         held = self._held.pop(key, None)

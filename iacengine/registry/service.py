@@ -105,6 +105,7 @@ class Service:
         """Forget what depended on a subject; at once, while other processes are told by the database."""
         self.answers.changed(subject)
         self.modules.changed(subject)
+        self.warming.again(subject)  # the database may have told it before, and what was read then is forgotten now
 
     def count_download(self, module: int, version: int) -> None:
         """Count a download; it is written down within seconds."""

@@ -6,7 +6,7 @@ It is kept apart from other answers, so that a crawler's searches do not push it
 
 from __future__ import annotations
 
-import queue
+import gc
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,8 @@ class Warming:
 
     def __init__(self, store: Store, modules: KnownModules) -> None:
         self._store, self._modules = store, modules
-        self._wanted: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._wanted: dict[str, None] = {}  # in the order in which they were asked for, each once
+        self._waking = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-warming", daemon=True)
 
@@ -67,29 +68,49 @@ class Warming:
     def stop(self) -> None:
         """It ends with what it reads just now; being a daemon, it holds up nobody."""
         self._stopping.set()
-        self._wanted.put(None)
+        with self._waking:
+            self._waking.notify()
 
     def again(self, subject: str) -> None:
         """Read a module anew that has changed; "": all of them."""
-        self._wanted.put(subject)
+        if not subject or subject.count("/") == 2:  # no other subject is a module
+            with self._waking:
+                self._wanted[subject] = None
+                self._waking.notify()
 
     def _run(self) -> None:
-        while (subject := self._wanted.get()) is not None:
-            try:
-                if not subject:
-                    self._warm_all()
-                elif subject.count("/") == 2:  # no other subject is a module
-                    self._warm([subject])
-            except DatabaseError as problem:
-                log.warning("not kept in memory", problem=str(problem))
+        while True:
+            with self._waking:
+                self._waking.wait_for(lambda: self._wanted or self._stopping.is_set())
+                if self._stopping.is_set():
+                    return
+                subject = next(iter(self._wanted))
+                del self._wanted[subject]
+            if subject:
+                self._try([subject])
+            else:
+                self._warm_all()
 
     def _warm_all(self) -> None:
-        labels = self._store.read(most_used, "list the modules")
+        try:
+            labels = self._store.read(most_used, "list the modules")
+        except DatabaseError as problem:
+            log.warning("not kept in memory", problem=str(problem))
+            return
         for start in range(0, len(labels), _AT_ONCE):
-            if self._stopping.is_set() or self._modules.fullness > _ENOUGH:
+            if self._stopping.is_set() or self._modules.fullness > _ENOUGH or not self._modules.begin().heard:
                 return
-            self._warm(labels[start : start + _AT_ONCE])
+            self._try(labels[start : start + _AT_ONCE])
             self._stopping.wait(_PAUSE)
+        gc.freeze()  # it is large, and will stay: looking through it takes half a second, in which nobody is answered
+
+    def _try(self, labels: Sequence[str]) -> None:
+        try:
+            self._warm(labels)
+        except DatabaseError as problem:
+            log.warning("not kept in memory", problem=str(problem))
+        except Exception:
+            log.exception("not kept in memory")  # a defect, and no reason to keep nothing ever after
 
     def _warm(self, labels: Sequence[str]) -> None:
         for _ in range(_TRIES):

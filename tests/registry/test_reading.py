@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 
 from iacengine.registry.answers import kept_json, new_answers
+from iacengine.registry.memory import Memory
 
 PLAIN = {"main.iac.yaml": "output: {at: {value: 1}}\n"}
 
@@ -220,7 +222,7 @@ def test_an_answer_in_memory_is_given_again_without_the_database(registry):
 def test_what_was_read_before_a_change_is_not_kept_after_it():
     answers = new_answers(1 << 20)
     assert not answers.begin().heard, "at first nobody knows whether changes are heard"
-    answers.hear(True)
+    answers.hear(60)
     answer = kept_json(b"{}", "/route")
     drawn = answers.begin()
     answers.keep("before", answer, drawn)
@@ -230,14 +232,14 @@ def test_what_was_read_before_a_change_is_not_kept_after_it():
     assert answers.find("late") is None
     assert answers.find("before") is None
     drawn = answers.begin()
-    answers.hear(False)
+    answers.hear(0)
     answers.keep("deaf", answer, drawn)
     assert answers.find("deaf") is None
 
 
 def test_answers_take_no_more_room_than_they_are_given():
     answers = new_answers(100_000)
-    answers.hear(True)
+    answers.hear(60)
     for number in range(100):
         answers.keep(number, kept_json(bytes(9_000), "/route"), answers.begin())
     answers.keep("large", kept_json(bytes(50_000), "/route"), answers.begin())
@@ -262,7 +264,7 @@ def test_what_one_process_changes_every_other_forgets(new_registry):
 
 def test_what_is_about_one_module_is_kept_when_another_changes():
     answers = new_answers(1 << 20)
-    answers.hear(True)
+    answers.hear(60)
     answer = kept_json(b"{}", "/route")
     for key, about in (("one", "a/one/x"), ("two", "a/two/x"), ("search", "")):
         assert answers.keep(key, answer, answers.begin(), about)
@@ -271,6 +273,47 @@ def test_what_is_about_one_module_is_kept_when_another_changes():
     answers.changed()
     assert answers.find("two") is None
     assert answers.fullness == 0
+
+
+def test_nothing_is_given_from_memory_when_no_sign_of_life_came_for_too_long():
+    now = [100.0]
+    memory = Memory(1 << 20, len, lambda: now[0])
+    memory.hear(15)
+    assert memory.keep("key", "found", memory.begin())
+    now[0] += 15
+    assert memory.find("key") == "found"
+    now[0] += 1
+    assert memory.find("key") is None
+    assert not memory.begin().heard
+    memory.hear(15)
+    assert memory.find("key") is None, "what changed meanwhile was not heard"
+    assert memory.begin().heard
+
+
+def test_keys_take_room_too():
+    memory = Memory(10_000, lambda _: 1)
+    memory.hear(60)
+    for number in range(100):
+        memory.keep(("/path", b"%d" % number * 500), "found", memory.begin())
+    assert 0.9 < memory.fullness <= 1
+    assert sum(memory.find(("/path", b"%d" % number * 500)) is not None for number in range(100)) < 20
+
+
+def test_a_failure_while_reading_ahead_is_no_end_of_it(new_registry, monkeypatch):
+    registry = hearing(new_registry())
+    with monkeypatch.context() as patch:
+        failed = threading.Event()
+
+        def fail(connection, labels):
+            failed.set()
+            raise ValueError(labels)
+
+        patch.setattr("iacengine.registry.warming.known_modules", fail)
+        registry.put("acme/net/aws", "1.0.0")
+        registry.service.changed("acme/net/aws")
+        assert failed.wait(30)
+    registry.service.changed("acme/net/aws")
+    warm(registry, "acme/net/aws")
 
 
 def warm(registry, label):
@@ -313,9 +356,13 @@ def test_nobody_waits_for_the_database_to_hear_of_versions_or_for_a_package(
     assert [pair for pair in asked_slowly.headers.multi_items() if pair[0] not in hidden] == [
         pair for pair in got.headers.multi_items() if pair[0] not in hidden
     ]
+    registry.service.changed(f"{space}/net/aws")
+    warm(registry, f"{space}/net/aws")
+    unchanged = anybody.get(f"{version_path(packed)}/package", headers={"If-None-Match": got.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
     registry.service.write_down()
     registry.service.answers.changed()
-    assert anybody.get(f"/api/v1/modules/{space}/net/aws").json()["downloads"] == 2, "both are counted"
+    assert anybody.get(f"/api/v1/modules/{space}/net/aws").json()["downloads"] == 2, "both that were sent are counted"
 
 
 def test_a_module_that_was_there_before_the_service_is_known_to_it_at_once(new_registry, monkeypatch):

@@ -200,7 +200,7 @@ async def send_package(request: Request, label: str, version: str, ticket: str =
     drawn = service.answers.begin()
     asked = _Asked(
         request.method == "HEAD",
-        request.headers.get("if-none-match", ""),
+        ", ".join(request.headers.getlist("if-none-match")),
         request.headers.get("if-range"),
         request.headers.get("range"),
     )

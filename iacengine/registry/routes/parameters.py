@@ -115,7 +115,7 @@ async def from_store(request: Request, work: Callable[[Connection], Any], doing:
 
 def given(request: Request, kept: Kept) -> Response:
     """An answer, or that it has not changed."""
-    condition = request.headers.get("if-none-match", "").encode("latin-1")
+    condition = ", ".join(request.headers.getlist("if-none-match")).encode("latin-1")
     unchanged = bool(condition) and matches(condition, kept.etag)
     response = Response(b"" if unchanged else kept.body, 304 if unchanged else 200)
     skipped = (b"content-length", b"content-type") if unchanged else ()
@@ -136,9 +136,13 @@ def route_of(request: Request) -> str:
 async def change(request: Request, work: Callable[[Connection], Any], doing: str, subject: str) -> Any:
     """Write to the store; answers kept in this process are forgotten before this returns."""
     service: Service = service_of(request)
-    found = await service.run_slow(lambda: service.store.write(work, doing, subject))
-    service.changed(subject)
-    return found
+
+    def write() -> Any:
+        found = service.store.write(work, doing, subject)
+        service.changed(subject)
+        return found
+
+    return await service.run_slow(write)
 
 
 def label_of(module: ModuleAddress) -> str:
