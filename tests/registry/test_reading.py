@@ -195,7 +195,7 @@ def test_an_answer_has_an_etag_that_changes_with_it(registry):
     first = client.get(path)
     assert client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     registry.put(f"{space}/net/aws", "1.1.0")
-    registry.service.answers.changed()
+    registry.service.changed(f"{space}/net/aws")
     second = client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (second.status_code, len(second.json()["versions"])) == (200, 2)
     assert second.headers["etag"] != first.headers["etag"]
