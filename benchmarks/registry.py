@@ -176,7 +176,6 @@ class Running:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-
     def memory(self) -> int:
         """Bytes that it holds."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
