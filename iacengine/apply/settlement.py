@@ -178,12 +178,12 @@ def _to_be_undone(replayed: Replay, stored: State, state: State) -> PendingRollb
     last, before = replayed.runs[-1], stored.pending_rollback
     if last.committed or last.outcome == "complete":
         return None
-    if before is not None:  # what planning found out may have been for the way back itself, and is no part of its end
-        return leading_back(before, state, target_of(stored))
-    if last.opened.on_failure != "rollback":
-        return None
     prepared = stored.with_objects(last.prepared.changes)
     target = with_keys_taken_back(prepared, moved_keys(stored, prepared, last.prepared.moves))
+    if before is not None:  # what planning found out since, imports for one, stays
+        return leading_back(before, state, target_of(target))
+    if last.opened.on_failure != "rollback":
+        return None
     return leading_back(PendingRollback(last.opened.run, stored.serial or None), state, target)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode, ResourceInstance
@@ -26,6 +27,7 @@ def difference(now: State, target: State, skipped: Container[ResourceInstance] =
 
     An object is known again by the token of its creation, else by its id, so that it is found under a new address too.
     """
+    identity = _identities(now, target)
     there = {identity(found): found for found in _managed(now.objects.values())}
     stays = {key for key in now.objects if key[0] in skipped}
     missing: list[ResourceObject] = []
@@ -50,6 +52,21 @@ def identity(found: ResourceObject) -> Identity:
     id_ = found.attributes.get("id")
     if isinstance(id_, str) and id_:
         return ("id", found.provider, type_, id_)
+    return _by_key(found)
+
+
+def _identities(*states: State) -> Callable[[ResourceObject], Identity]:
+    """What tells an object of these states from all others: its key, where some state has two of one identity."""
+    twice: set[Identity] = set()
+    for state in states:
+        counted = Counter(map(identity, _managed(state.objects.values())))
+        twice.update(each for each, count in counted.items() if count > 1)
+    if not twice:
+        return identity
+    return lambda found: _by_key(found) if identity(found) in twice else identity(found)
+
+
+def _by_key(found: ResourceObject) -> Identity:
     return ("key", str(found.address), found.deposed)
 
 
@@ -75,6 +92,7 @@ def moved_keys(
     """Where the objects were that a plan has moved or put aside before its first step: keys of `prepared`, and those of
     the same objects in `before`. `moves`: addresses (from, to), for objects that nothing identifies but these."""
     back_to = {moved: source for source, moved in moves}
+    identity = _identities(before, prepared)
     was = {identity(found): found.key for found in _managed(before.objects.values())}
     found_keys: dict[ObjectKey, ObjectKey] = {}
     for found in _managed(prepared.objects.values()):
@@ -86,11 +104,13 @@ def moved_keys(
 
 
 def with_keys_taken_back(state: State, moved: Mapping[ObjectKey, ObjectKey]) -> State:
-    """The state with objects under the keys that they had."""
+    """The state with objects under the keys that they had; but for those in whose place another one is now, which was
+    found there and is not to be lost."""
     if not moved:
         return state
     objects = {key: found for key, found in state.objects.items() if key not in moved}
-    for key, (address, deposed) in moved.items():
+    for key, back in moved.items():
+        address, deposed = back if back not in objects else key
         objects[address, deposed] = replace(state.objects[key], address=address, deposed=deposed)
     return replace(state, objects=objects)
 

@@ -107,7 +107,7 @@ class _Restoration:
             if there.key != wanted.key:
                 self.state_changes[there.key] = None
         for wanted, there in (*found.kept, *again.items()):
-            if wanted.key in occupied and there.key != wanted.key:
+            if wanted.key in occupied and (there.key != wanted.key or wanted in again):
                 freed[wanted.key] = occupied[wanted.key]
         gone = [wanted for wanted in found.missing if wanted not in again]
         # What stands in the place of one that is gone may do when it is changed.

@@ -320,6 +320,18 @@ def test_what_has_drifted_and_is_replaced_on_the_way_back_is_in_the_state_once(s
     assert_settled(stack)
 
 
+def test_an_object_that_was_forgotten_comes_back_in_place_of_the_one_made_since(stack, assert_settled):
+    stack.write({"resource": {"mock_object": {"b": {"name": "b"}}}})
+    stack.apply()
+    (first,) = stack.cloud()
+    stack.iac("state", "rm", "mock_object.b")
+    stack.apply()
+    assert len(stack.cloud()) == 2
+    back(stack, 1)
+    assert list(stack.cloud()) == [first]
+    assert_settled(stack)
+
+
 def test_what_is_protected_since_is_not_destroyed_on_the_way_back(changed):
     changed.iac("state", "protect", "mock_object.c", "mock_object.a")
     done = back(changed, 1, code=1)
