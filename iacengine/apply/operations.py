@@ -166,7 +166,7 @@ def perform(task: Task) -> ApplyResponse | Undecided:
         answer = task.provider.apply(task.request)
     except DiagnosticsError as found:
         return with_what_is_there(task, ApplyResponse(None, diagnostics=found.diagnostics))
-    if not answer.diagnostics or answer.retryable or answer.throttled or not has_errors(answer.diagnostics):
+    if answer.retryable or answer.throttled or not has_errors(answer.diagnostics):
         return answer
     if task.operation is Operation.DELETE and answer.state is None:
         looked = with_what_is_there(task, answer)

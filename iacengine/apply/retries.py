@@ -57,7 +57,7 @@ class Retrying:
 def failure_of(answer: Answer) -> Failure | None:
     """What went wrong; None when all is well."""
     if isinstance(answer, ApplyResponse):
-        if not answer.diagnostics or not has_errors(answer.diagnostics):
+        if not has_errors(answer.diagnostics):
             return None
         retryable = answer.retryable or answer.throttled
         return Failure(answer.diagnostics, retryable, answer.throttled, answer.state is not None)

@@ -20,7 +20,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
-from iacengine.plan.difference import leading_back, moved_keys, target_of, with_keys_taken_back
+from iacengine.plan.difference import leading_back, target_before
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
 from iacengine.provider.instances import Providers
@@ -238,9 +238,7 @@ class _Run:
             before = PendingRollback(self.run, plan.base_serial)
         else:
             return None
-        moved = moved_keys(self.stored, plan.prior_state, _moves(plan))
-        # What is to be undone is told by the keys that objects had before this run moved some.
-        return leading_back(before, state, target_of(with_keys_taken_back(plan.prior_state, moved)))
+        return leading_back(before, state, target_before(self.stored, plan.prior_state, _moves(plan)))
 
     def _state(self) -> State:
         prior = self.plan.prior_state

@@ -22,7 +22,7 @@ from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
-from iacengine.plan.difference import leading_back, moved_keys, target_of, with_keys_taken_back
+from iacengine.plan.difference import leading_back, target_before, target_of
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
 from iacengine.plan.model import Plan
 from iacengine.plan.restoration import Surroundings, plan_restoration
@@ -178,13 +178,11 @@ def _to_be_undone(replayed: Replay, stored: State, state: State) -> PendingRollb
     last, before = replayed.runs[-1], stored.pending_rollback
     if last.committed or last.outcome == "complete":
         return None
-    prepared = stored.with_objects(last.prepared.changes)
-    target = with_keys_taken_back(prepared, moved_keys(stored, prepared, last.prepared.moves))
-    if before is not None:  # what planning found out since, imports for one, stays
-        return leading_back(before, state, target_of(target))
-    if last.opened.on_failure != "rollback":
+    if before is None and last.opened.on_failure != "rollback":
         return None
-    return leading_back(PendingRollback(last.opened.run, stored.serial or None), state, target)
+    pending = before or PendingRollback(last.opened.run, stored.serial or None)
+    target = target_before(stored, stored.with_objects(last.prepared.changes), last.prepared.moves)
+    return leading_back(pending, state, target)
 
 
 def _interrupted() -> Diagnostic:

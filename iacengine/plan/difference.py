@@ -27,13 +27,13 @@ def difference(now: State, target: State, skipped: Container[ResourceInstance] =
 
     An object is known again by the token of its creation, else by its id, so that it is found under a new address too.
     """
-    identity = _identities(now, target)
-    there = {identity(found): found for found in _managed(now.objects.values())}
+    identify = _identities(now, target)
+    there = {identify(found): found for found in _managed(now.objects.values())}
     stays = {key for key in now.objects if key[0] in skipped}
     missing: list[ResourceObject] = []
     kept: list[tuple[ResourceObject, ResourceObject]] = []
     for wanted in _managed(target.objects.values()):
-        found = there.get(identity(wanted))
+        found = there.get(identify(wanted))
         if found is not None and found.key not in stays:
             stays.add(found.key)
             if wanted.address not in skipped:
@@ -86,24 +86,31 @@ def leading_back(pending: PendingRollback, state: State, target: State) -> Pendi
     return replace(pending, changes=changes, outputs=target.outputs, checks=target.checks)
 
 
-def moved_keys(
+def target_before(stored: State, prepared: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]) -> State:
+    """The state that undoing a run leads back to, which began with `stored` and made `prepared` of it before its first
+    step: what planning found out stays, what it moved or put aside is where it was. What was to be undone already is
+    told by the keys that objects had before this run. `moves`: addresses (from, to)."""
+    return target_of(_with_keys_taken_back(prepared, _moved_keys(stored, prepared, moves)))
+
+
+def _moved_keys(
     before: State, prepared: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]
 ) -> dict[ObjectKey, ObjectKey]:
     """Where the objects were that a plan has moved or put aside before its first step: keys of `prepared`, and those of
     the same objects in `before`. `moves`: addresses (from, to), for objects that nothing identifies but these."""
     back_to = {moved: source for source, moved in moves}
-    identity = _identities(before, prepared)
-    was = {identity(found): found.key for found in _managed(before.objects.values())}
+    identify = _identities(before, prepared)
+    was = {identify(found): found.key for found in _managed(before.objects.values())}
     found_keys: dict[ObjectKey, ObjectKey] = {}
     for found in _managed(prepared.objects.values()):
         source = back_to.get(found.address, found.address)
-        key = was.get(identity(found), (source, found.deposed))
+        key = was.get(identify(found), (source, found.deposed))
         if key != found.key:
             found_keys[found.key] = key
     return found_keys
 
 
-def with_keys_taken_back(state: State, moved: Mapping[ObjectKey, ObjectKey]) -> State:
+def _with_keys_taken_back(state: State, moved: Mapping[ObjectKey, ObjectKey]) -> State:
     """The state with objects under the keys that they had; but for those in whose place another one is now, which was
     found there and is not to be lost."""
     if not moved:

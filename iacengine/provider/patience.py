@@ -79,6 +79,6 @@ class Patience:
         return answers
 
     def _passes(self, type_: str, answer: PlanResponse | ReadResponse) -> bool:
-        if not answer.diagnostics or not has_errors(answer.diagnostics):
+        if not has_errors(answer.diagnostics):
             return False
         return answer.retryable or answer.throttled or self.policy(type_).names(answer.diagnostics)

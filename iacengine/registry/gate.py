@@ -23,6 +23,7 @@ from iacengine.registry.auth import secret_in
 from iacengine.registry.limits import counted_as
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.service import Service
+from iacengine.registry.warming import VERSIONS_ROUTE
 from iacengine.registry.web.problem_page import problem_page, wants_page
 
 Scope = MutableMapping[str, Any]
@@ -31,7 +32,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_PACKAGE_ROUTE = f"{API}/modules/{{namespace}}/{{name}}/{{system}}/versions/{{version}}/package"
+_PACKAGE_ROUTE = f"{VERSIONS_ROUTE}/{{version}}/package"
 _KNOWN = re.compile(rf"{API}/modules/([^/]+/[^/]+/[^/]+)/versions(?:/([^/]+)/package)?")
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z_-]{8,64}")
 _LARGEST_BODY = 64 << 10  # bytes, of everything but a publication
@@ -173,15 +174,15 @@ class _Passage:
         if scope["method"] != "GET" or b"range" in self._headers:
             return False
         state = scope["state"]
-        if state.get("caller") is None and (state.get("secret") or not self._service.settings.open):
+        caller = state.get("caller")
+        if caller is None and (state.get("secret") or not self._service.settings.open):
             return False  # who that is has to be found out
         kept = self._known() or self._service.answers.find(answer_key(scope))
         if kept is None:
             return False
         self._route = kept.route
-        caller = state.get("caller")
         state["user"] = "" if caller is None else caller.user
-        condition = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match")
+        condition = if_none_match(scope)
         if kept.download is not None and not matches(condition, kept.etag):
             self._service.count_download(*kept.download)
             self._service.metrics.downloads.inc()
@@ -296,14 +297,19 @@ def problem_answer(refusal: Refusal, scope: Scope) -> tuple[bytes, dict[str, str
     return encode(told), {"Content-Type": PROBLEM_TYPE, **refusal.headers}
 
 
+def if_none_match(scope: Scope) -> bytes:
+    """The entity tags that a request says it has, b"" for none; several lines are one list (RFC 9110, 5.3)."""
+    return b", ".join(value for name, value in scope["headers"] if name == b"if-none-match")
+
+
 def answer_key(scope: Scope) -> tuple[str, bytes]:
     """What an answer is kept under."""
     return scope["path"], scope["query_string"]
 
 
-async def send_kept(kept: Kept, if_none_match: bytes, send: Send) -> None:
+async def send_kept(kept: Kept, condition: bytes, send: Send) -> None:
     """Send an answer, or that it has not changed (RFC 9110, 13.1.2)."""
-    if if_none_match and matches(if_none_match, kept.etag):
+    if condition and matches(condition, kept.etag):
         headers = [pair for pair in kept.headers if pair[0] not in (b"content-length", b"content-type")]
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

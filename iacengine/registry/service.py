@@ -91,6 +91,16 @@ class Service:
         """As `run`, for what may wait for locks of the database, for disks, or for a bucket."""
         return await self._run(work, "waiting")
 
+    async def run_change(self, work: Callable[[], T], subject: str) -> T:
+        """As `run_slow`, for what changes a subject: what was kept of that is forgotten before this returns."""
+
+        def done() -> T:
+            found = work()
+            self.changed(subject)
+            return found
+
+        return await self.run_slow(done)
+
     async def run_heavy(self, work: Callable[[], T]) -> T:
         """As `run`, for what takes a processor for a while: two at a time, so that the rest goes on."""
         return await self._run(work, "computing")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -87,26 +87,22 @@ class Warming:
                 subject = next(iter(self._wanted))
                 del self._wanted[subject]
             if subject:
-                self._try([subject])
+                self._try(self._warm, [subject])
             else:
-                self._warm_all()
+                self._try(self._warm_all)
 
     def _warm_all(self) -> None:
-        try:
-            labels = self._store.read(most_used, "list the modules")
-        except DatabaseError as problem:
-            log.warning("not kept in memory", problem=str(problem))
-            return
+        labels = self._store.read(most_used, "list the modules")
         for start in range(0, len(labels), _AT_ONCE):
             if self._stopping.is_set() or self._modules.fullness > _ENOUGH or not self._modules.begin().heard:
-                return
-            self._try(labels[start : start + _AT_ONCE])
+                break
+            self._try(self._warm, labels[start : start + _AT_ONCE])  # one that fails is no end of all
             self._stopping.wait(_PAUSE)
         gc.freeze()  # it is large, and will stay: looking through it takes half a second, in which nobody is answered
 
-    def _try(self, labels: Sequence[str]) -> None:
+    def _try(self, work: Callable[..., None], *arguments: object) -> None:
         try:
-            self._warm(labels)
+            work(*arguments)
         except DatabaseError as problem:
             log.warning("not kept in memory", problem=str(problem))
         except Exception:

@@ -284,40 +284,41 @@ def test_a_failure_on_the_way_back_leads_forth_again(changed, assert_settled):
     assert_settled(changed)
 
 
-def test_what_was_put_aside_and_deleted_on_the_way_back_is_made_again_where_it_was(stack, assert_settled):
-    def document(image, *faults):
-        provider = {"provider": {"mock": {"faults": list(faults)}}}
-        return {**provider, "resource": {"mock_server": {"s": {"name": "s", "image": image}}}}
+def _server(image, *faults):
+    """A stack with a server, which another image replaces."""
+    provider = {"provider": {"mock": {"faults": list(faults)}}}
+    return {**provider, "resource": {"mock_server": {"s": {"name": "s", "image": image}}}}
 
+
+@pytest.fixture
+def replaced(stack):
+    """A stack with the server of version 1 replaced by another one."""
     for image in ("linux", "bsd"):
-        stack.write(document(image))
+        stack.write(_server(image))
         stack.apply()
-    stack.write(document("bsd", {"operation": "create", "error": "no room", "nth": 1}))
-    back(stack, 1, code=4)
-    assert [found["image"] for found in stack.cloud().values()] == ["bsd"]
-    assert list(stack.objects()) == ["mock_server.s"]
-    stack.write(document("bsd"))
-    assert_settled(stack)
+    return stack
 
 
-def test_what_has_drifted_and_is_replaced_on_the_way_back_is_in_the_state_once(stack, assert_settled):
-    def document(image, *faults):
-        provider = {"provider": {"mock": {"faults": list(faults)}}}
-        return {**provider, "resource": {"mock_server": {"s": {"name": "s", "image": image}}}}
+def test_what_was_put_aside_and_deleted_on_the_way_back_is_made_again_where_it_was(replaced, assert_settled):
+    replaced.write(_server("bsd", {"operation": "create", "error": "no room", "nth": 1}))
+    back(replaced, 1, code=4)
+    assert [found["image"] for found in replaced.cloud().values()] == ["bsd"]
+    assert list(replaced.objects()) == ["mock_server.s"]
+    replaced.write(_server("bsd"))
+    assert_settled(replaced)
 
-    for image in ("linux", "bsd"):
-        stack.write(document(image))
-        stack.apply()
-    (id_,) = stack.cloud()
-    stack.change_cloud("UPDATE objects SET attributes = replace(attributes, 'bsd', 'plan9') WHERE id = ?", id_)
-    stack.write(document("bsd", {"operation": "create", "error": "no room", "nth": 0}))
-    back(stack, 1, code=5)
-    assert stack.cloud() == {}
-    assert list(stack.objects()) == []
-    stack.write(document("bsd"))
-    stack.iac("recover", "--retry")
-    assert [found["image"] for found in stack.cloud().values()] == ["plan9"]
-    assert_settled(stack)
+
+def test_what_has_drifted_and_is_replaced_on_the_way_back_is_in_the_state_once(replaced, assert_settled):
+    (id_,) = replaced.cloud()
+    replaced.change_cloud("UPDATE objects SET attributes = replace(attributes, 'bsd', 'plan9') WHERE id = ?", id_)
+    replaced.write(_server("bsd", {"operation": "create", "error": "no room", "nth": 0}))
+    back(replaced, 1, code=5)
+    assert replaced.cloud() == {}
+    assert list(replaced.objects()) == []
+    replaced.write(_server("bsd"))
+    replaced.iac("recover", "--retry")
+    assert [found["image"] for found in replaced.cloud().values()] == ["plan9"]
+    assert_settled(replaced)
 
 
 def test_an_object_that_was_forgotten_comes_back_in_place_of_the_one_made_since(stack, assert_settled):

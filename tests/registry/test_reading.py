@@ -332,43 +332,48 @@ def without_database(registry, monkeypatch):
     monkeypatch.setattr(registry.service.store.database, "transact", refuse)
 
 
-def test_nobody_waits_for_the_database_to_hear_of_versions_or_for_a_package(
-    new_registry, make_package, send_package, version_path, monkeypatch
-):
+@pytest.fixture
+def newly_published(new_registry, make_package, send_package):
+    """A registry of its own that hears of changes, and what was published there as acme/net/aws."""
     registry = hearing(new_registry())
-    space, client = registry.publisher("acme")
-    packed = make_package(f"{space}/net/aws", files=PLAIN)
+    _, client = registry.publisher("acme")
+    packed = make_package("acme/net/aws", files=PLAIN)
     assert send_package(client, packed).status_code == 201
+    return registry, packed
+
+
+def test_nobody_waits_for_the_database_to_hear_of_versions_or_for_a_package(newly_published, version_path, monkeypatch):
+    registry, packed = newly_published
     anybody = registry.client()
     deadline = time.monotonic() + 30
     while True:  # that it was published is perhaps heard only now, and it is read once more
-        warm(registry, f"{space}/net/aws")
+        warm(registry, "acme/net/aws")
         with monkeypatch.context() as patch:
             without_database(registry, patch)
-            versions = anybody.get(f"/api/v1/modules/{space}/net/aws/versions")
+            versions = anybody.get("/api/v1/modules/acme/net/aws/versions")
             got = anybody.get(f"{version_path(packed)}/package")
         if versions.is_success and got.is_success:
             break
         assert time.monotonic() < deadline
-        registry.service.changed(f"{space}/net/aws")
+        registry.service.changed("acme/net/aws")
     assert [one["version"] for one in versions.json()["versions"]] == ["1.0.0"]
     assert got.content == packed.data
     registry.service.answers.changed()
     registry.service.modules.changed()
-    from_database = anybody.get(f"/api/v1/modules/{space}/net/aws/versions")
+    from_database = anybody.get("/api/v1/modules/acme/net/aws/versions")
     assert (from_database.content, from_database.headers["etag"]) == (versions.content, versions.headers["etag"])
     asked_slowly = anybody.get(f"{version_path(packed)}/package")
     hidden = ("date", "x-request-id")
     assert [pair for pair in asked_slowly.headers.multi_items() if pair[0] not in hidden] == [
         pair for pair in got.headers.multi_items() if pair[0] not in hidden
     ]
-    registry.service.changed(f"{space}/net/aws")
-    warm(registry, f"{space}/net/aws")
+    registry.service.changed("acme/net/aws")
+    warm(registry, "acme/net/aws")
     unchanged = anybody.get(f"{version_path(packed)}/package", headers={"If-None-Match": got.headers["etag"]})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     registry.service.write_down()
     registry.service.answers.changed()
-    assert anybody.get(f"/api/v1/modules/{space}/net/aws").json()["downloads"] == 2, "both that were sent are counted"
+    assert anybody.get("/api/v1/modules/acme/net/aws").json()["downloads"] == 2, "both that were sent are counted"
 
 
 def test_a_module_that_was_there_before_the_service_is_known_to_it_at_once(new_registry, monkeypatch):
@@ -379,14 +384,9 @@ def test_a_module_that_was_there_before_the_service_is_known_to_it_at_once(new_r
     assert second.client().get("/api/v1/modules/acme/net/aws/versions").status_code == 200
 
 
-def test_a_version_that_was_deleted_is_not_given_from_memory(
-    code_of, new_registry, make_package, send_package, version_path
-):
-    registry = hearing(new_registry())
-    space, client = registry.publisher("acme")
-    packed = make_package(f"{space}/net/aws", files=PLAIN)
-    assert send_package(client, packed).status_code == 201
-    warm(registry, f"{space}/net/aws")
+def test_a_version_that_was_deleted_is_not_given_from_memory(code_of, newly_published, version_path):
+    registry, packed = newly_published
+    warm(registry, "acme/net/aws")
     admin = registry.client(registry.token("admin", user="root"))
     assert admin.delete(version_path(packed), params={"reason": "a secret in it"}).status_code == 204
     assert code_of(registry.client().get(f"{version_path(packed)}/package")) == (410, "version_deleted")

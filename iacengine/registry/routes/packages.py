@@ -26,7 +26,7 @@ from iacengine.modules.wire import (
     Published,
 )
 from iacengine.registry.answers import LARGEST_KEPT, Kept, kept_package, package_etag, package_headers
-from iacengine.registry.gate import answer_key, matches
+from iacengine.registry.gate import answer_key, if_none_match, matches
 from iacengine.registry.publishing import publish_package, sign_version
 from iacengine.registry.refusal import Refusal
 from iacengine.registry.routes.parameters import (
@@ -92,7 +92,7 @@ async def publish(request: Request, caller: Asking, module: Module, version: Ver
     except Refusal:
         service.metrics.publications.labels("refused").inc()
         raise
-    service.changed(label_of(module))
+    await service.run_slow(lambda: service.changed(label_of(module)))
     service.metrics.publications.labels("published" if published.created else "there already").inc()
     return said(published, 201 if published.created else 200)
 
@@ -170,8 +170,7 @@ async def sign(request: Request, caller: Asking, module: Module, version: Versio
     service = service_of(request)
     text = await request.body()
     label, hosts = label_of(module), service.settings.hosts
-    found = await service.run_slow(lambda: sign_version(service.store, caller, label, version, text, hosts))
-    service.changed(label)
+    found = await service.run_change(lambda: sign_version(service.store, caller, label, version, text, hosts), label)
     return said(found)
 
 
@@ -200,7 +199,7 @@ async def send_package(request: Request, label: str, version: str, ticket: str =
     drawn = service.answers.begin()
     asked = _Asked(
         request.method == "HEAD",
-        ", ".join(request.headers.getlist("if-none-match")),
+        if_none_match(request.scope),
         request.headers.get("if-range"),
         request.headers.get("range"),
     )
@@ -231,7 +230,7 @@ class _Asked:
     """What headers ask for."""
 
     only_head: bool
-    if_none_match: str
+    if_none_match: bytes
     if_range: str | None
     range: str | None
 
@@ -253,8 +252,7 @@ def _found(service: Service, label: str, version: str, asked: _Asked) -> _Found:
     start, end = 0, stored.size
     if asked.range is not None and not asked.if_none_match and asked.if_range in (None, etag):
         start, end = _part(asked.range, stored.size)
-    condition = asked.if_none_match.encode("latin-1")
-    if asked.only_head or (condition and matches(condition, etag.encode())):
+    if asked.only_head or (asked.if_none_match and matches(asked.if_none_match, etag.encode())):
         return _Found(stored, start, end, None)
     pieces = _opened(service, stored, start, end)
     if end - start > LARGEST_KEPT:

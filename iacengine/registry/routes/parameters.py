@@ -20,7 +20,7 @@ from iacengine.modules.wire import (
 )
 from iacengine.registry.answers import Kept, kept_json
 from iacengine.registry.caller import READ, SCOPE_PATTERN, Caller
-from iacengine.registry.gate import answer_key, matches
+from iacengine.registry.gate import answer_key, if_none_match, matches
 from iacengine.registry.service import Service, service_of
 
 NO_NUL = r"^[^\x00]*$"
@@ -115,7 +115,7 @@ async def from_store(request: Request, work: Callable[[Connection], Any], doing:
 
 def given(request: Request, kept: Kept) -> Response:
     """An answer, or that it has not changed."""
-    condition = ", ".join(request.headers.getlist("if-none-match")).encode("latin-1")
+    condition = if_none_match(request.scope)
     unchanged = bool(condition) and matches(condition, kept.etag)
     response = Response(b"" if unchanged else kept.body, 304 if unchanged else 200)
     skipped = (b"content-length", b"content-type") if unchanged else ()
@@ -136,13 +136,7 @@ def route_of(request: Request) -> str:
 async def change(request: Request, work: Callable[[Connection], Any], doing: str, subject: str) -> Any:
     """Write to the store; answers kept in this process are forgotten before this returns."""
     service: Service = service_of(request)
-
-    def write() -> Any:
-        found = service.store.write(work, doing, subject)
-        service.changed(subject)
-        return found
-
-    return await service.run_slow(write)
+    return await service.run_change(lambda: service.store.write(work, doing, subject), subject)
 
 
 def label_of(module: ModuleAddress) -> str:

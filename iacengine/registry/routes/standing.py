@@ -84,8 +84,9 @@ async def delete(
     caller.require(ADMIN)
     service = service_of(request)
     label = label_of(module)
-    await service.run_slow(lambda: delete_version(service.store, service.blobs, caller, label, version, reason))
-    service.changed(label)
+    await service.run_change(
+        lambda: delete_version(service.store, service.blobs, caller, label, version, reason), label
+    )
     return Response(status_code=204)
 
 

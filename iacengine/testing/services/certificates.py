@@ -27,6 +27,21 @@ class Certificates:
         return ssl.create_default_context(cafile=str(self.authority))
 
 
+def key_usage(*, digital_signature: bool, signs_certificates: bool) -> x509.KeyUsage:
+    """What a key may be used for (RFC 5280, 4.2.1.3)."""
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 def make_certificates(folder: Path) -> Certificates:
     """Write them into a folder, which is there."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -53,17 +68,7 @@ def make_certificates(folder: Path) -> Certificates:
             builder = builder.add_extension(extension, critical)
         return builder.sign(authority_key, hashes.SHA256())
 
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    usage = key_usage(digital_signature=True, signs_certificates=True)
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     texts = {
         "authority.pem": signed(

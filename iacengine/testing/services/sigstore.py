@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from iacengine.modules.dsse import pre_authentication_encoding
 from iacengine.modules.statement import PAYLOAD_TYPE
+from iacengine.testing.services.certificates import key_usage
 
 _ISSUER: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")  # Fulcio's
 _PROOFS_OF_LOGS: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")  # RFC 6962, section 3.3
@@ -120,7 +121,7 @@ class Sigstore:
                 not_valid_after=self.started + _DAYS,
             )
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(digital_signature=False, signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.authority.public_key()), critical=False)
             .sign(self.authority, hashes.SHA256())
         )
@@ -139,7 +140,7 @@ class Sigstore:
                 not_valid_before=start,
                 not_valid_after=start + timedelta(minutes=10),
             )
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(digital_signature=True, signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
@@ -204,20 +205,6 @@ def _entry(payload: bytes, signature: bytes, certificate: x509.Certificate) -> b
         ],
     }
     return _canonical({"apiVersion": "0.0.1", "kind": "dsse", "spec": spec})
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _public(key: ec.EllipticCurvePrivateKey) -> bytes:
