@@ -15,6 +15,7 @@ from iacengine.state.backends.base import Backend
 from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.journal import entry_to_json
+from iacengine.state.journal_entries import JournalEntry
 from iacengine.state.statefile import encode_state
 from iacengine.testing.services.state_server import StateServer
 
@@ -58,6 +59,13 @@ class SharedStack:
     @property
     def backend(self) -> Backend:
         return open_backend(BackendSettings(self.kind, dict(self.settings), str(self.folders[0].folder)))
+
+    def journal(self) -> list[JournalEntry]:
+        backend = self.backend
+        try:
+            return list(backend.read_journal())
+        finally:
+            backend.close()
 
     def cloud(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = self.folders[0].cloud()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from iacengine.state.journal_entries import Begun
+
 SERVERS = ["http", "s3", "postgres"]
 MANY = 20
 AT_ONCE = [("local", MANY), *(pytest.param(kind, MANY, marks=pytest.mark.exhaustive) for kind in SERVERS)]
@@ -97,6 +99,9 @@ def frozen_in_a_call(shared):
     shared.write(RESOURCES, only=1, on_failure="pause")
     running = shared.folders[0].start("apply", "--auto-approve", "--no-input", "--parallelism=1")
     wait_until(running, "Creating")
+    for _ in range(2):  # what it says, it writes down next; by the time of another look it has heard that this was done
+        while not any(isinstance(entry, Begun) for entry in shared.journal()):
+            assert Path(f"/proc/{running.pid}").exists(), running.printed()
     running.kill(signal.SIGSTOP)
     return running
 
