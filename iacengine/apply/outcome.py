@@ -17,7 +17,8 @@ class Outcome:
     `unsettled`: whose calls were still running when the user insisted on stopping, or ended so that nobody could find
     out what became of them. The journal knows of them, the state was not written, and the next run finds out.
     `rollback`: how undoing all this ended.
-    `renamed`: what was put back under another id, because it had been deleted.
+    `renamed`: what was put back under another id, because it had been deleted. `waves`: how many there were before the
+    last one, which alone is undone when it fails.
     """
 
     state: State
@@ -29,6 +30,7 @@ class Outcome:
     unsettled: tuple[ResourceInstance, ...] = ()
     rollback: Outcome | None = None
     renamed: tuple[ResourceInstance, ...] = ()
+    waves: int = 0
 
     def followed_by(self, later: Outcome) -> Outcome:
         """This outcome and that of a later wave, as one."""
@@ -44,6 +46,7 @@ class Outcome:
             later.interrupted,
             later.unsettled,
             later.rollback,
+            waves=self.waves + 1,
         )
 
     def rolled_back(self, undone: Outcome) -> Outcome:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from iacengine.addresses import ResourceInstance
 from iacengine.plan.model import ChangeCounts
+from iacengine.state.identity import Identity
 from iacengine.state.journal_entries import Operation
 
 
@@ -24,6 +25,7 @@ class Progress:
     """A step failed, and all is to be undone: no more steps are begun."""
     committed: bool = False
     """The commit phase has begun."""
+    destroyed: list[Identity] = field(default_factory=list)
 
     @property
     def is_ending(self) -> bool:

@@ -20,15 +20,15 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
-from iacengine.plan.difference import leading_back, target_before
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
+from iacengine.plan.undoing import Ending, leading_back, left_to_undo, to_forget
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.journal_entries import Changed, Closed, JournalEntry, Opened
 from iacengine.state.lock import LockLostError
-from iacengine.state.model import OutputState, PendingRollback, State
+from iacengine.state.model import ObjectKey, OutputState, PendingRollback, ResourceObject, State
 from iacengine.state.spool import kept_here, spool_of
 
 
@@ -150,6 +150,7 @@ class _Run:
             command,
             now.isoformat(timespec="seconds"),
             on_failure=plan.on_failure,
+            settles=plan.settles_rollback,
         )
         entries: list[JournalEntry] = [opened]
         if plan.state_changes:
@@ -197,11 +198,13 @@ class _Run:
             self._judge_unchanged()
             self._judge_checks()
             state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
-            state = replace(state, pending_rollback=self._pending_rollback(state))
-        outcome = "failed" if self.findings.errors else "complete"
-        if self.executor.progress.interrupted:
-            outcome = "interrupted"
-        ending: list[JournalEntry] = [Changed({}, dict(state.outputs), state.checks), Closed(outcome)]
+        forgotten = self._to_forget(state)
+        state = state.with_objects(forgotten) if forgotten else state
+        state = replace(state, pending_rollback=self._pending_rollback(state))
+        outcome = "complete"
+        if self._failed:
+            outcome = "interrupted" if self.executor.progress.interrupted else "failed"
+        ending: list[JournalEntry] = [Changed(forgotten, dict(state.outputs), state.checks), Closed(outcome)]
         try:
             self.append(ending)
         except DiagnosticsError as found:
@@ -213,32 +216,41 @@ class _Run:
         self.backend.clear_journal(self.lock)
         return state
 
+    @property
+    def _failed(self) -> bool:
+        return bool(self.findings.errors or self.executor.progress.interrupted)
+
     def _restored(self) -> State:
         """The state after a plan that led back to an earlier one, whose outputs count again if all went well."""
         state, target = self._state(), self.plan.target
         assert target is not None, "a plan of this mode has a target"
-        if not (self.findings.errors or self.executor.progress.interrupted):
-            return replace(state, outputs=target.outputs, checks=target.checks, pending_rollback=None)
-        if state.pending_rollback is None:
-            return replace(state, pending_rollback=self._pending_rollback(state))
-        pending = replace(state.pending_rollback, paused=bool(self.findings.errors))
-        return replace(state, pending_rollback=leading_back(pending, state, target))
+        return state if self._failed else replace(state, outputs=target.outputs, checks=target.checks)
+
+    def _to_forget(self, state: State) -> dict[ObjectKey, ResourceObject | None]:
+        """What is taken out of the state with the last step of undoing a run."""
+        pending = self.plan.prior_state.pending_rollback
+        if self._failed or not self.plan.undoes_rollback or pending is None:
+            return {}
+        return dict.fromkeys(to_forget(pending, state))
 
     def _pending_rollback(self, state: State) -> PendingRollback | None:
-        """What is still to be undone after this run, which led to a state; `before` it, an earlier run may have left
-        something."""
-        plan, progress, before = self.plan, self.executor.progress, self.plan.prior_state.pending_rollback
-        failed = bool(self.findings.errors or progress.interrupted)
-        if progress.committed if failed else plan.settles_rollback:
-            return None
-        undoes = failed and plan.on_failure == "rollback"
-        if before is not None:  # the way back leads to where the earlier run began
-            before = replace(before, paused=before.paused and not undoes)
-        elif undoes:
-            before = PendingRollback(self.run, plan.base_serial)
-        else:
-            return None
-        return leading_back(before, state, target_before(self.stored, plan.prior_state, _moves(plan)))
+        """What is still to be undone after this run, which led to a state."""
+        plan, pending = self.plan, self.plan.prior_state.pending_rollback
+        if plan.undoes_rollback and self._failed and pending is not None and plan.target is not None:
+            pending = replace(pending, paused=bool(self.findings.errors))
+            return leading_back(pending, state, plan.target, self.executor.progress.destroyed)
+        ending = Ending(
+            self.run,
+            self.stored,
+            plan.prior_state,
+            _moves(plan),
+            failed=self._failed,
+            committed=self.executor.progress.committed,
+            settles=plan.settles_rollback,
+            undoes=plan.on_failure == "rollback",
+            destroyed=self.executor.progress.destroyed,
+        )
+        return left_to_undo(ending, state)
 
     def _state(self) -> State:
         prior = self.plan.prior_state

@@ -22,10 +22,10 @@ from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
-from iacengine.plan.difference import leading_back, target_before, target_of
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
 from iacengine.plan.model import Plan
 from iacengine.plan.restoration import Surroundings, plan_restoration
+from iacengine.plan.undoing import Ending, left_to_undo, target_of
 from iacengine.provider.instances import Providers
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.model import PendingRollback, State
@@ -86,7 +86,7 @@ def roll_back(ground: Ground) -> Outcome:
     assert stored.pending_rollback is not None, "something is to be undone"
     pending, target = stored.pending_rollback, target_of(stored)
     with _asking(ground, stored) as around:
-        made = plan_restoration(stored, target, around, ground.listener, new_key, skipped=pending.skipped)
+        made = plan_restoration(stored, target, around, ground.listener, new_key, undoes=pending)
         total = sum(step.operation is not None for step in made.steps)
         ground.listener(RollbackStarted(pending.run, total))
         undone = _apply(ground, made, around.providers, "rollback")
@@ -175,14 +175,19 @@ def _to_be_undone(replayed: Replay, stored: State, state: State) -> PendingRollb
     """What is to be undone after the last run, by what it said in the journal and what was to be undone before it.
 
     `stored` is the state below the journal, `state` what has become of it."""
-    last, before = replayed.runs[-1], stored.pending_rollback
-    if last.committed or last.outcome == "complete":
-        return None
-    if before is None and last.opened.on_failure != "rollback":
-        return None
-    pending = before or PendingRollback(last.opened.run, stored.serial or None)
-    target = target_before(stored, stored.with_objects(last.prepared.changes), last.prepared.moves)
-    return leading_back(pending, state, target)
+    last = replayed.runs[-1]
+    ending = Ending(
+        last.opened.run,
+        stored,
+        stored.with_objects(last.prepared.changes),
+        last.prepared.moves,
+        failed=last.outcome != "complete",
+        committed=last.committed,
+        settles=last.opened.settles,
+        undoes=last.opened.on_failure == "rollback",
+        destroyed=last.destroyed,
+    )
+    return left_to_undo(ending, state)
 
 
 def _interrupted() -> Diagnostic:
@@ -195,7 +200,7 @@ def _interrupted() -> Diagnostic:
 
 def _pending_warning(pending: PendingRollback) -> Diagnostic:
     how = "could not be undone" if pending.paused else "is still to be undone"
-    changed = (address for address, _ in pending.changes if address.resource.mode is Mode.MANAGED)
+    changed = (change.address for change in pending.changes if change.address.resource.mode is Mode.MANAGED)
     left = list(dict.fromkeys(str(address) for address in changed if address not in pending.skipped))
     more = f" and {len(left) - 10} more" if len(left) > 10 else ""
     named = f": {', '.join(left[:10])}{more}" if left else ""

@@ -43,6 +43,9 @@ def settle(work: Work, task: Task, response: ApplyResponse | Undecided, elapsed:
     restored = changes.get((task.address, ""))
     if task.change.restores is not None and restored is not None:
         work.renaming.note(task.change.restores, restored)
+    key = (task.address, task.deposed)
+    if task.operation is Operation.DELETE and key in changes and changes[key] is None:
+        work.progress.destroyed.append(work.objects[key].identity)
     work.apply_changes(changes)
     if failed:
         message = next(found.summary for found in problems if found.is_error)

@@ -328,6 +328,11 @@ def _say_what_is_left(outcome: Outcome) -> None:
 def _what_now(outcome: Outcome) -> str:
     if outcome.is_rolled_back:
         assert outcome.rollback is not None, "it is rolled back"
+        if outcome.waves:
+            return (
+                "What the last wave had done is undone. What the waves before it had done is in the state; run `iac "
+                "apply` again to go on from there."
+            )
         if outcome.rollback.renamed:
             return (
                 "What had been done is undone. What had been deleted is made again, under a new id: "

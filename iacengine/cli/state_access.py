@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from iacengine.foundation.version import VERSION
 from iacengine.state.backends.base import StateLock
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.lock import lock_claim
-from iacengine.state.model import ResourceObject, State
+from iacengine.state.model import PendingRollback, ResourceObject, State
+from iacengine.state.pending import awaited_places, elsewhere, is_same, protecting, without
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
@@ -114,7 +115,15 @@ def moves_between(state: State, source: str, destination: str) -> list[tuple[Res
     found = matching(state, [old], required=True)
     moves = [(obj, obj.moved_to(_moved(obj.address, old, new))) for obj in found]
     leaving = {obj.key for obj in found}
+    awaited = awaited_places(state.pending_rollback) if state.pending_rollback is not None else {}
     for before, after in moves:
+        if after.key in awaited and not is_same(before, awaited[after.key]):
+            raise failure(
+                "Destination is awaited",
+                f"{before.address} cannot move to {after.address}: another object is to be there again when an earlier "
+                "run is undone.",
+                remedy="Undo that run with `iac recover --retry`, or keep what is there with `iac recover --keep`.",
+            )
         if after.key in state.objects and after.key not in leaving:
             raise failure(
                 "Destination is taken",
@@ -163,14 +172,15 @@ class StateEdit:
         """Take objects out."""
         gone = list(objects)
         self.done += [(str(obj.address), "forget") for obj in gone]
-        self._put(self.state.with_objects({obj.key: None for obj in gone}))
+        self._put(self.state.with_objects({obj.key: None for obj in gone}), lambda pending: without(pending, gone))
 
     def protect(self, objects: Iterable[ResourceObject], *, protected: bool) -> None:
         """Protect objects from being destroyed, or end that; nothing is written when they are (not) all the same."""
         changing = [obj for obj in objects if obj.protected != protected]
         self.done += [(str(obj.address), "protect" if protected else "unprotect") for obj in changing]
         if changing:
-            self._put(self.state.with_objects({obj.key: replace(obj, protected=protected) for obj in changing}))
+            state = self.state.with_objects({obj.key: replace(obj, protected=protected) for obj in changing})
+            self._put(state, lambda pending: protecting(pending, changing, protected=protected))
 
     def move(self, moves: Iterable[tuple[ResourceObject, ResourceObject]]) -> None:
         """Put moved objects in place of what they were; what depends on a block that is wholly gone follows it."""
@@ -188,10 +198,12 @@ class StateEdit:
                 if any(one in names for one in obj.dependencies)
             }
             state = state.with_objects(followers)
-        self._put(state)
+        self._put(state, lambda pending: elsewhere(pending, moved, names))
 
-    def _put(self, state: State) -> None:
-        self.result = replace(state, serial=state.serial + 1, engine_version=VERSION)
+    def _put(self, state: State, then: Callable[[PendingRollback], PendingRollback] = lambda pending: pending) -> None:
+        """Take a state, in which `then` becomes of what is still to be undone."""
+        pending = then(state.pending_rollback) if state.pending_rollback is not None else None
+        self.result = replace(state, serial=state.serial + 1, engine_version=VERSION, pending_rollback=pending)
 
     def rewrite(self) -> None:
         """Write the same again, with the next serial."""

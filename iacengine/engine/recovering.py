@@ -112,7 +112,7 @@ def recover(
 def _to_skip(text: str, stored: State, pending: PendingRollback) -> ResourceInstance:
     """The object that is to be left as it is. Raises DiagnosticsError when there is none."""
     address = parse_resource_instance(text)
-    known = {key[0] for key in (*stored.objects, *pending.changes)}
+    known = {*(key[0] for key in stored.objects), *(change.address for change in pending.changes)}
     if address not in known:
         meant = near_match(text, sorted(map(str, known)))
         raise failure(

@@ -189,6 +189,7 @@ class Plan:
     ephemeral_variables: tuple[str, ...] = ()
     stack_path: str | None = None
     target: State | None = None
+    undoes_rollback: bool = False
 
     @property
     def applyable(self) -> bool:

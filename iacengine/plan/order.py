@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-from iacengine.addresses import ConfigResource, ModulePath, Resource
+from iacengine.addresses import ConfigResource, ModulePath, Resource, ResourceInstance
 from iacengine.graph.build import ConfigGraph
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.dependencies import Dependencies, is_managed
@@ -194,11 +194,13 @@ class _Order:
 
     def make_room(self) -> None:
         """What is made at an address awaits the deletion of what was put aside there."""
-        aside = {self.changes[self.change_of[step]].address: step for steps in self.deletes.values() for step in steps}
+        aside: defaultdict[ResourceInstance, list[int]] = defaultdict(list)
+        for steps in self.deletes.values():
+            for step in steps:
+                aside[self.changes[self.change_of[step]].address].append(step)
         for steps in self.forward.values():
             for step in steps:
-                delete = aside.get(self.changes[self.change_of[step]].address)
-                if delete is not None:
+                for delete in aside.get(self.changes[self.change_of[step]].address, ()):
                     self.hard[step].append(delete)
                     self.late_deletes.discard(delete)
                     self.room.add(delete)

@@ -15,10 +15,10 @@ from iacengine.addresses import Mode, ResourceInstance, parse_provider_reference
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error, warning
 from iacengine.lang.values import SENSITIVE, Value
-from iacengine.plan.difference import difference, identity
-from iacengine.plan.events import Listener
+from iacengine.plan.difference import difference, managed
+from iacengine.plan.events import Listener, Warned
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode, Reason
 from iacengine.plan.new_names import given_names, mentions, renamed_data
@@ -34,7 +34,8 @@ from iacengine.schema.configured import configuration_of
 from iacengine.schema.proposed import proposed_new
 from iacengine.schema.unknowns import alike
 from iacengine.schema.values import get_path, mark_paths
-from iacengine.state.model import ObjectKey, ResourceObject, State
+from iacengine.state.identity import matched
+from iacengine.state.model import ObjectKey, PendingRollback, ResourceObject, State
 
 NewKey = Callable[[], str]
 
@@ -61,19 +62,20 @@ def plan_restoration(
     *,
     on_failure: str = "pause",
     refresh: bool = False,
-    skipped: Container[ResourceInstance] = (),
+    undoes: PendingRollback | None = None,
     protecting: bool = False,
 ) -> Plan:
     """What has to be done so that the objects of `now` become those of `target` again.
 
-    `refresh`: look up what is there first. `skipped` stays as it is. Nothing that was protected before is deleted;
-    `protecting`: nor is what was made since, and what is protected stays so. (A run that failed is undone without
-    that: what it made, protected or not, was never promised to anybody.) Raises DiagnosticsError when a provider that
-    is needed is declared nowhere or cannot be asked, and when something protected would have to go.
+    `refresh`: look up what is there first. `undoes`: the pending rollback that is carried out. Nothing that was
+    protected before is deleted; `protecting`: nor is what was made since, and what is protected stays so. (A run that
+    failed is undone without that: what it made, protected or not, was never promised to anybody.) Raises
+    DiagnosticsError when a provider that is needed is declared nowhere or cannot be asked, and when something
+    protected would have to go.
     """
     with ThreadPoolExecutor(around.parallelism, thread_name_prefix="restore") as pool:
-        return _Restoration(now, target, around, listener, new_key, pool, protecting).plan(
-            on_failure, skipped, refresh=refresh
+        return _Restoration(now, target, around, listener, new_key, pool, undoes, protecting).plan(
+            on_failure, refresh=refresh
         )
 
 
@@ -85,6 +87,7 @@ class _Restoration:
     listener: Listener
     new_key: NewKey
     pool: ThreadPoolExecutor
+    undoes: PendingRollback | None
     protecting: bool
     findings: Findings = field(default_factory=Findings)
     changes: list[Change] = field(default_factory=list)
@@ -97,11 +100,15 @@ class _Restoration:
     past_names: dict[str, set[str]] = field(default_factory=dict)
     """By block: what those of its objects were called that are to be made again."""
 
-    def plan(self, on_failure: str, skipped: Container[ResourceInstance], *, refresh: bool) -> Plan:
+    def plan(self, on_failure: str, *, refresh: bool) -> Plan:
         now = self._refreshed(self.stored) if refresh else self.stored
+        skipped = self.undoes.skipped if self.undoes is not None else ()
         found = difference(now, self.target, skipped)
+        if found.blocked:
+            self.listener(Warned(_blocked(found.blocked)))
         again = self._looked_up(found.missing)
         occupied = {each.key: each for each in found.superfluous}
+        self._forget_taken_up(occupied)
         freed: dict[ObjectKey, ResourceObject] = {}
         for wanted, there in (*found.kept, *again.items()):
             if there.key != wanted.key:
@@ -138,15 +145,20 @@ class _Restoration:
 
     def _refreshed(self, state: State) -> State:
         """The state with what its objects are now; what has gone is taken out."""
-        managed = [each for each in state.objects.values() if each.address.resource.mode is Mode.MANAGED]
-        for stored, now in self._read(managed).items():
+        for stored, now in self._read(managed(state.objects.values())).items():
             if now is not stored:
                 self.state_changes[stored.key] = now
         return state.with_objects(self.state_changes)
 
     def _looked_up(self, missing: Sequence[ResourceObject]) -> dict[ResourceObject, ResourceObject]:
-        """Those that exist all the same, as they are now: what was only forgotten is not made a second time."""
-        return {stored: now for stored, now in self._read(missing).items() if now is not None}
+        """Those that exist all the same, as they are now: what was only forgotten is not made a second time.
+
+        What is known to be destroyed is not looked up: clouds are eventually consistent, and show it for a while.
+        """
+        changes = self.undoes.changes if self.undoes is not None else ()
+        destroyed = {change.wanted.key for change in changes if change.wanted is not None and change.destroyed}
+        forgotten = [stored for stored in missing if stored.key not in destroyed]
+        return {stored: now for stored, now in self._read(forgotten).items() if now is not None}
 
     def _read(self, objects: Sequence[ResourceObject]) -> dict[ResourceObject, ResourceObject | None]:
         by_provider: dict[str, list[ResourceObject]] = {}
@@ -232,6 +244,13 @@ class _Restoration:
             follows = _change(wanted, Action.UPDATE, before.marked, after.marked, prior=kept, restores=wanted)
             self.unchanged.append((wanted, follows))
 
+    def _forget_taken_up(self, superfluous: dict[ObjectKey, ResourceObject]) -> None:
+        """What the run that is undone did not make is neither destroyed nor changed where others have its place."""
+        taken_up = self.undoes.taken_up if self.undoes is not None else ()
+        for same in matched(taken_up, [each.identity for each in superfluous.values()]).values():
+            del superfluous[same.key]
+            self.state_changes.setdefault(same.key, None)
+
     def _refuse_destroy(self, there: ResourceObject, *, protected: bool) -> None:
         if not protected or there.deposed:
             return
@@ -252,7 +271,7 @@ class _Restoration:
         if aside:
             moved = replace(there, deposed=self.new_key())
             occupant = self.state_changes.get(there.key)
-            if occupant is None or identity(occupant) == identity(there):
+            if occupant is None or matched([occupant.identity], [there.identity]):
                 self.state_changes[there.key] = None
             self.state_changes[moved.key] = moved
             self.freed.add(there.address)
@@ -296,6 +315,7 @@ class _Restoration:
             on_failure=on_failure,
             timestamp=around.timestamp,
             target=self.target,
+            undoes_rollback=self.undoes is not None,
         )
 
     def _configured(self, stored: ResourceObject) -> tuple[Provider, Schema]:
@@ -393,6 +413,15 @@ def _outputs(now: State, target: State) -> dict[str, OutputChange]:
             before is not None,
         )
     return changes
+
+
+def _blocked(stay: Sequence[ResourceObject]) -> Diagnostic:
+    return warning(
+        "What is left out is in the way of others",
+        f"{', '.join(str(each.address) for each in stay)}: the place in the state is that of an object that is to be "
+        "left as it is, so this is left, too.",
+        remedy="Move the one that is in the way, as with `iac state mv`, and go back with `iac rollback --to`.",
+    )
 
 
 def _without_provider(stored: ResourceObject) -> Diagnostic:

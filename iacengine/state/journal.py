@@ -128,6 +128,7 @@ def entry_to_json(entry: JournalEntry) -> Json:
                 "command": entry.command,
                 "time": entry.time,
                 **({"on_failure": entry.on_failure} if entry.on_failure != "pause" else {}),
+                **({"settles": True} if entry.settles else {}),
                 **({"encryption": dict(entry.encryption)} if entry.encryption is not None else {}),
             }
         case Closed():
@@ -275,6 +276,7 @@ def entry_from_json(data: Any) -> JournalEntry:
                 time=data["time"],
                 encryption=data.get("encryption"),
                 on_failure=data.get("on_failure", "pause"),
+                settles=data.get("settles", False),
             )
         case "closed":
             return Closed(data["outcome"])

@@ -32,7 +32,7 @@ class Opened:
     """A run starts: binds every entry that follows to the state it changes. `serial` is that of the state before.
 
     `encryption`: as in `State`, for what is sealed in the entries that follow. `on_failure`: what is to be done when
-    the run does not come to its end.
+    the run does not come to its end. `settles`: when it does, nothing is left to be undone of runs before.
     """
 
     run: str
@@ -43,6 +43,7 @@ class Opened:
     time: str
     encryption: Mapping[str, Any] | None = None
     on_failure: str = "pause"
+    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

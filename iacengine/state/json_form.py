@@ -23,7 +23,15 @@ from typing import Any
 import orjson
 
 from iacengine.addresses import ResourceInstance, parse_resource_instance
-from iacengine.state.model import CheckResult, ObjectKey, OutputState, PendingRollback, ResourceObject
+from iacengine.state.identity import Identity
+from iacengine.state.model import (
+    CheckResult,
+    ObjectKey,
+    OutputState,
+    PendingChange,
+    PendingRollback,
+    ResourceObject,
+)
 
 Json = dict[str, Any]
 
@@ -142,11 +150,12 @@ def pending_to_json(pending: PendingRollback) -> Json:
     return {
         "run": pending.run,
         "serial": pending.serial,
-        "changes": changes_to_json(pending.changes),
+        "changes": [_pending_change_to_json(change) for change in pending.changes],
         "outputs": {name: output_to_json(pending.outputs[name]) for name in sorted(pending.outputs)},
         "checks": [check_to_json(check) for check in pending.checks],
         "skipped": list(map(str, pending.skipped)),
         "paused": pending.paused,
+        "taken_up": list(map(_identity_to_json, pending.taken_up)),
     }
 
 
@@ -155,11 +164,46 @@ def pending_from_json(data: Json) -> PendingRollback:
     return PendingRollback(
         data["run"],
         data["serial"],
-        changes_from_json(data["changes"]),
+        tuple(map(_pending_change_from_json, data["changes"])),
         {name: output_from_json(form) for name, form in data["outputs"].items()},
         tuple(map(check_from_json, data["checks"])),
         tuple(map(parse_resource_instance, data["skipped"])),
         data["paused"],
+        tuple(map(_identity_from_json, data["taken_up"])),
+    )
+
+
+def _pending_change_to_json(change: PendingChange) -> Json:
+    there, wanted = change.there, change.wanted
+    return {
+        **({"there": _identity_to_json(there)} if there is not None else {}),
+        **({"wanted": object_to_json(wanted, str(wanted.address))} if wanted is not None else {}),
+        **({"destroyed": True} if change.destroyed else {}),
+    }
+
+
+def _pending_change_from_json(data: Json) -> PendingChange:
+    there, wanted = data.get("there"), data.get("wanted")
+    return PendingChange(
+        _identity_from_json(there) if there is not None else None,
+        object_from_json(wanted) if wanted is not None else None,
+        data.get("destroyed", False),
+    )
+
+
+def _identity_to_json(identity: Identity) -> Json:
+    names = {"deposed": identity.deposed, "token": identity.token, "id": identity.id}
+    data = {"address": str(identity.address), "provider": identity.provider}
+    return {**data, **{name: value for name, value in names.items() if value}}
+
+
+def _identity_from_json(data: Json) -> Identity:
+    return Identity(
+        parse_resource_instance(data["address"]),
+        data.get("deposed", ""),
+        data["provider"],
+        data.get("token", ""),
+        data.get("id", ""),
     )
 
 

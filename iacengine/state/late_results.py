@@ -57,9 +57,8 @@ def late_entries(
     """What puts the objects into the state: at the end of the run that the journal tells of, or as a run of its own."""
     state = now.state
     assert state is not None, "the results are of this lineage, so there is a state or a journal"
-    run = now.runs[-1].opened if now.runs else opened
-    on_failure = run.on_failure if now.runs else "pause"
-    again = Opened(run.run, state.lineage, state.serial, fencing_token, run.command, run.time, on_failure=on_failure)
+    run = now.runs[-1].opened if now.runs else replace(opened, on_failure="pause", settles=False)
+    again = replace(run, lineage=state.lineage, serial=state.serial, fencing_token=fencing_token, encryption=None)
     return [again, Changed(dict(late))]
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from iacengine.addresses import ResourceInstance
+from iacengine.addresses import Mode, ResourceInstance
 from iacengine.schema import Path
+from iacengine.state.identity import Identity
 
 Deposed = str
 """The key of a deposed object: 8 hexadecimal digits. A current object has the key ""."""
@@ -47,6 +48,16 @@ class ResourceObject:
     def key(self) -> ObjectKey:
         return (self.address, self.deposed)
 
+    @property
+    def identity(self) -> Identity:
+        """What it is known by: what is only read by its place, what is made by more than that."""
+        if self.address.resource.mode is Mode.DATA:
+            return Identity(self.address, self.deposed, self.provider)
+        id_ = self.attributes.get("id") if ("id",) not in self.sensitive_paths else None
+        return Identity(
+            self.address, self.deposed, self.provider, self.token or "", id_ if isinstance(id_, str) else ""
+        )
+
     def moved_to(self, address: ResourceInstance) -> ResourceObject:
         return replace(self, address=address)
 
@@ -75,22 +86,42 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PendingChange:
+    """What is to become of an object, wherever it is: of `there` (None: it is gone) `wanted` (None: nothing).
+
+    `destroyed`: it is gone because the run has destroyed it; else it may only have been forgotten.
+    """
+
+    there: Identity | None
+    wanted: ResourceObject | None
+    destroyed: bool = False
+
+    @property
+    def address(self) -> ResourceInstance:
+        found = self.wanted if self.wanted is not None else self.there
+        assert found is not None, "a change is of something"
+        return found.address
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PendingRollback:
     """A run that failed, or was cut off, and is still to be undone.
 
     `changes` lead from the state that this stands in back to the one before the run, as planning had found it, with
     `outputs` and `checks` as they were: all that is needed, however few earlier versions are kept. `run` is its id,
     `serial` that of the state before it (None: there was none), `skipped` the objects that are to stay as they are.
-    `paused`: it was tried and failed, so that it is tried again only when somebody asks for it.
+    `paused`: it was tried and failed, so that it is tried again only when somebody asks for it. `taken_up`: what the
+    run did not make, but imported or found again; that is forgotten at the end, and never destroyed.
     """
 
     run: str
     serial: int | None
-    changes: Mapping[ObjectKey, ResourceObject | None] = field(default_factory=dict)
+    changes: tuple[PendingChange, ...] = ()
     outputs: Mapping[str, OutputState] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
     skipped: tuple[ResourceInstance, ...] = ()
     paused: bool = False
+    taken_up: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

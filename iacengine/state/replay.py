@@ -7,7 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
-from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, JournalEntry, Opened, Sealed, Succeeded
+from iacengine.state.identity import Identity
+from iacengine.state.journal_entries import (
+    Begun,
+    Changed,
+    Closed,
+    Failed,
+    JournalEntry,
+    Opened,
+    Operation,
+    Sealed,
+    Succeeded,
+)
 from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject, State
 from iacengine.state.moved import COMMAND, migration_cut_off
 
@@ -17,13 +28,14 @@ class Run:
     """A run that the journal tells of.
 
     `outcome` is that of its `Closed`, None when it never came to it. `prepared`: what planning had found out before.
-    `committed`: its commit phase had begun.
+    `committed`: its commit phase had begun. `destroyed`: the objects that it is known to have destroyed.
     """
 
     opened: Opened
     outcome: str | None = None
     prepared: Changed = field(default_factory=Changed)
     committed: bool = False
+    destroyed: tuple[Identity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +78,7 @@ class _Replaying:
         self._in_flight: dict[tuple[int, int], Begun] = {}  # by run and step
         self._unsettled: dict[ObjectKey, list[tuple[int, int]]] = {}  # of earlier runs
         self._runs: list[Run] = []
+        self._destroyed: list[list[Identity]] = []  # by run
         self._problems: list[Diagnostic] = []
         self._opened = False
         self._skipping = False
@@ -90,7 +103,9 @@ class _Replaying:
                 if entry.commits and not self._runs[run].committed:
                     self._runs[run] = replace(self._runs[run], committed=True)
             case Succeeded() | Failed():
-                self._in_flight.pop((run, entry.step), None)
+                begun = self._in_flight.pop((run, entry.step), None)
+                if begun is not None and begun.prior is not None and _destroyed(begun, entry):
+                    self._destroyed[run].append(begun.prior.identity)
                 self._change(entry.changes)
             case Changed():
                 if entry.prepares:
@@ -122,6 +137,7 @@ class _Replaying:
             for operation, begun in self._in_flight.items():
                 self._unsettled.setdefault((begun.address, begun.deposed), []).append(operation)
             self._runs.append(Run(opened))
+            self._destroyed.append([])
 
     def _change(self, changes: Mapping[ObjectKey, ResourceObject | None]) -> None:
         if not changes:
@@ -150,7 +166,13 @@ class _Replaying:
                 state = replace(state, outputs=self._outputs)
             if self._checks is not None:
                 state = replace(state, checks=self._checks)
-        return Replay(state, tuple(self._in_flight.values()), tuple(self._runs), tuple(self._problems))
+        runs = (replace(run, destroyed=tuple(gone)) for run, gone in zip(self._runs, self._destroyed, strict=True))
+        return Replay(state, tuple(self._in_flight.values()), tuple(runs), tuple(self._problems))
+
+
+def _destroyed(begun: Begun, ended: Succeeded | Failed) -> bool:
+    is_gone = ended.changes.get((begun.address, begun.deposed), begun.prior) is None
+    return begun.operation is Operation.DELETE and is_gone
 
 
 def _continues(opened: Opened, before: Opened) -> bool:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,8 +19,9 @@ from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, KeyFileSettings
+from iacengine.state.identity import Identity
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
+from iacengine.state.model import CheckResult, OutputState, PendingChange, PendingRollback, ResourceObject, State
 from iacengine.testing.services.postgres import PostgresServer
 from iacengine.testing.services.s3 import S3Proxy
 from iacengine.testing.services.state_server import StateServer
@@ -56,9 +57,13 @@ def _full_state() -> State:
         CheckResult("resource", "aws_instance.a[2]", "pass", "aws_instance.a"),
     )
     gone = parse_resource_instance("aws_vpc.gone")
-    pending = PendingRollback(
-        "run-1", 7, {objects[0].key: objects[0], (gone, ""): None}, outputs, checks, (gone,), True
+    made = Identity(gone, "", 'provider["x/y/z"]', "t-9", "i-9")
+    changes = (
+        PendingChange(objects[0].identity, objects[0]),
+        PendingChange(None, objects[1]),
+        PendingChange(replace(made, deposed="00c0ffee"), None),
     )
+    pending = PendingRollback("run-1", 7, changes, outputs, checks, (gone,), True, (made,))
     return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 
 

@@ -23,7 +23,7 @@ from iacengine.state.encryption.values import SEALED, UnsealedError, ValueSealer
 from iacengine.state.journal import encode_entries
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, Opened, Operation, Sealed, Succeeded
 from iacengine.state.lock import lock_claim
-from iacengine.state.model import OutputState, PendingRollback
+from iacengine.state.model import OutputState, PendingChange, PendingRollback
 from iacengine.state.statefile import encode_state
 
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -58,7 +58,9 @@ def secret_state(new_object, new_state):
         gone,
         new_object("aws_vpc.plain", attributes={"cidr": "10.0.0.0/16"}),
         outputs=outputs,
-        pending_rollback=PendingRollback("run", 0, {database.key: database, gone.key: None}, outputs),
+        pending_rollback=PendingRollback(
+            "run", 0, (PendingChange(None, database), PendingChange(gone.identity, None)), outputs
+        ),
     )
 
 

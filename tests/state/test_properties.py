@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from iacengine.addresses import Mode, ModuleInstance, Resource, ResourceInstance
 from iacengine.foundation.diagnostics import DiagnosticsError
+from iacengine.state.identity import Identity
 from iacengine.state.journal import HEADER, decode_entries, encode_entries
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, PendingRollback, ResourceObject, State
+from iacengine.state.model import CheckResult, OutputState, PendingChange, PendingRollback, ResourceObject, State
 from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state, encode_state
 from iacengine.state.tfstate import from_tfstate, to_tfstate
@@ -50,6 +51,7 @@ outputs = st.dictionaries(names, st.builds(OutputState, json_data, st.just("dyna
 check_results = st.builds(
     CheckResult, st.sampled_from(["check", "output_value"]), names, st.sampled_from(["pass", "fail"]), names
 )
+identities = st.builds(Identity, addresses, st.sampled_from(["", "00c0ffee"]), texts, texts, texts)
 states = st.builds(
     State,
     lineage=texts,
@@ -65,11 +67,15 @@ states = st.builds(
         PendingRollback,
         texts,
         st.none() | st.integers(0, 2**40),
-        st.lists(objects, max_size=2).map(lambda found: {object_.key: object_ for object_ in found})
-        | addresses.map(lambda gone: {(gone, ""): None}),
+        st.lists(
+            st.builds(PendingChange, identities, st.none() | objects) | st.builds(PendingChange, st.none(), objects),
+            max_size=2,
+        ).map(tuple),
         outputs,
         st.lists(check_results, max_size=1).map(tuple),
         st.lists(addresses, max_size=1).map(tuple),
+        st.booleans(),
+        st.lists(identities, max_size=1).map(tuple),
     ),
 )
 

@@ -12,7 +12,6 @@ from iacengine.state.encryption.values import (
     OutputChange,
     UnsealedError,
     ValueSealer,
-    change_objects,
     change_outputs,
 )
 from iacengine.state.model import ResourceObject, State
@@ -88,6 +87,9 @@ def _changed(state: State, objects: ObjectChange, outputs: OutputChange) -> Stat
     }
     pending = state.pending_rollback
     if pending is not None:
-        changes, before = change_objects(pending.changes, objects), change_outputs(pending.outputs, outputs)
-        pending = replace(pending, changes=changes, outputs=before)
+        changes = tuple(
+            change if change.wanted is None else replace(change, wanted=objects(change.wanted))
+            for change in pending.changes
+        )
+        pending = replace(pending, changes=changes, outputs=change_outputs(pending.outputs, outputs))
     return replace(state, objects=table, outputs=change_outputs(state.outputs, outputs), pending_rollback=pending)

@@ -1,0 +1,317 @@
+"""Undoing a run whose objects have been moved, imported, forgotten or replaced: before, in it, or since it failed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+
+def fault(operation: str, name: str, nth: int = 0, type_: str = "mock_object") -> dict[str, Any]:
+    return {"operation": operation, "type": type_, "name": name, "error": "no", "nth": nth}
+
+
+def named(**names: str) -> dict[str, Any]:
+    return {block: {"name": name} for block, name in names.items()}
+
+
+class Undoing:
+    """A stack whose runs fail, or are killed, where a test wants it."""
+
+    def __init__(self, stack: Any, how: str) -> None:
+        self.stack = stack
+        self.how = how
+
+    def write(self, objects: dict[str, Any], *faults: dict[str, Any], **blocks: Any) -> None:
+        provider = {"mock": {"faults": list(faults)}}
+        self.stack.write({"provider": provider, "resource": {"mock_object": objects}, **blocks})
+
+    def apply(self, objects: dict[str, Any], **blocks: Any) -> None:
+        self.write(objects, **blocks)
+        self.stack.apply()
+
+    def apply_stuck(self, objects: dict[str, Any], *faults: dict[str, Any], **blocks: Any) -> None:
+        """An apply that fails, and cannot be undone."""
+        self.write(objects, *faults, **blocks)
+        self.stack.apply(code=5)
+
+    def apply_undone(self, objects: dict[str, Any], failing: str, *arguments: str, **blocks: Any) -> None:
+        """An apply that comes as far as the creation of what has this name, and that is undone then."""
+        self.run_undone(("apply", "--no-input", *arguments), objects, failing, **blocks)
+
+    def run_undone(self, command: tuple[str, ...], objects: dict[str, Any], failing: str, **blocks: Any) -> None:
+        whole = (*command, "--auto-approve", "--parallelism", "1")
+        if self.how == "failed":
+            self.write(objects, fault("create", failing), **blocks)
+            self.stack.iac(*whole, code=4)
+            return
+        crash = {"operation": "create", "type": "mock_object", "name": failing, "crash": "before"}
+        self.write(objects, crash, **blocks)
+        assert self.stack.iac(*whole, code=None).code < 0
+        self.write(objects, **blocks)
+        self.stack.iac("recover")
+
+    def outside(self, name: str) -> str:
+        """Make an object in the cloud that the engine knows nothing of."""
+        id_ = f"obj-{name}"
+        attributes = json.dumps({"attributes": None, "id": id_, "kind": None, "name": name})
+        self.stack.change_cloud("INSERT INTO objects VALUES ('mock_object', ?, NULL, ?)", id_, attributes)
+        return id_
+
+    def cloud(self) -> list[str]:
+        return sorted(found["name"] for found in self.stack.cloud().values())
+
+    def state(self) -> dict[str, str]:
+        return {address: found["name"] for address, found in self.stack.objects().items()}
+
+
+@pytest.fixture(params=["failed", "killed"])
+def undoing(stack, request):
+    return Undoing(stack, request.param)
+
+
+STUCK = {**named(w="w"), "x": {"name": "x", "depends_on": ["mock_object.w"]}}
+CANNOT_UNDO = (fault("create", "x"), fault("delete", "w", 1))
+
+
+# --- what is imported ----------------------------------------------------------------------------------------------
+
+
+def test_what_a_run_imported_is_forgotten_again_and_not_destroyed(undoing, assert_settled):
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    blocks = {"import": [{"to": "mock_object.e", "id": id_}]}
+    undoing.apply_undone(named(a="a", e="e", x="x"), "x", **blocks)
+    assert undoing.state() == {"mock_object.a": "a"}
+    undoing.apply(named(a="a"))
+    assert undoing.cloud() == ["a", "e"]
+    undoing.apply(named(a="a", e="e"), **blocks)
+    assert_settled(undoing.stack)
+
+
+def test_what_a_run_imported_and_changed_is_changed_back_and_forgotten(undoing):
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    objects = {**named(a="a"), "e": {"name": "e", "attributes": 1}, "x": {"name": "x", "depends_on": ["mock_object.e"]}}
+    undoing.apply_undone(objects, "x", **{"import": [{"to": "mock_object.e", "id": id_}]})
+    assert undoing.state() == {"mock_object.a": "a"}
+    assert undoing.stack.cloud()[id_]["attributes"] is None
+
+
+def test_an_import_in_the_place_of_what_was_to_be_undone_is_not_destroyed(undoing):
+    undoing.apply(named(a="a"))
+    undoing.apply_stuck({**named(a="a"), **STUCK}, *CANNOT_UNDO)
+    undoing.stack.iac("state", "rm", "mock_object.w")
+    id_ = undoing.outside("e")
+    objects = named(a="a", w="e", y="y")
+    undoing.apply_undone(objects, "y", **{"import": [{"to": "mock_object.w", "id": id_}]})
+    assert undoing.state() == {"mock_object.a": "a"}
+    assert undoing.cloud() == ["a", "e", "w"], "w was taken out of the state by hand, and is nobody's business now"
+
+
+def test_what_was_destroyed_comes_back_where_something_else_was_imported_since(undoing):
+    undoing.apply({"w": {"name": "w", "kind": "old"}})
+    undoing.apply_stuck({"w": {"name": "w", "kind": "new"}}, fault("create", "w"))
+    assert undoing.cloud() == []
+    id_ = undoing.outside("e")
+    undoing.apply_undone(named(w="e", y="y"), "y", **{"import": [{"to": "mock_object.w", "id": id_}]})
+    assert undoing.state() == {"mock_object.w": "w"}
+    assert undoing.stack.objects()["mock_object.w"]["kind"] == "old"
+    assert undoing.cloud() == ["e", "w"]
+
+
+def test_what_a_run_imported_and_destroyed_is_made_again_and_kept(undoing, assert_settled):
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    objects = {**named(a="a"), "e": {"name": "e", "kind": "new"}, "x": {"name": "x", "depends_on": ["mock_object.e"]}}
+    undoing.apply_undone(objects, "x", **{"import": [{"to": "mock_object.e", "id": id_}]})
+    assert undoing.state() == {"mock_object.a": "a", "mock_object.e": "e"}
+    assert undoing.stack.objects()["mock_object.e"]["kind"] is None
+    assert_settled(undoing.stack)
+
+
+# --- what is moved --------------------------------------------------------------------------------------------------
+
+
+def test_who_refers_to_what_was_moved_refers_to_it_by_its_old_name_again(undoing, assert_settled):
+    def resource(network: str, **objects: Any) -> dict[str, Any]:
+        server = {"name": "s", "network_id": f"${{mock_network.{network}.id}}"}
+        networks = {network: {"name": "n", "cidr_block": "10.0.0.0/16"}}
+        return {"mock_network": networks, "mock_server": {"s": server}, "mock_object": objects}
+
+    undoing.apply({}, resource=resource("n"))
+    moves = [{"from": "mock_network.n", "to": "mock_network.m"}]
+    undoing.apply_undone({}, "x", resource=resource("m", x={"name": "x"}), moved=moves)
+    state = json.loads(undoing.stack.state_path.read_text())
+    (server,) = (found for found in state["objects"] if found["address"] == "mock_server.s")
+    assert server["dependencies"] == ["mock_network.n"]
+    undoing.apply({}, resource=resource("n"))
+    undoing.write({})
+    undoing.stack.iac("destroy", "--auto-approve", "--no-input")
+    assert undoing.stack.cloud() == {}
+
+
+def test_who_refers_to_what_was_moved_and_replaced_gets_its_new_id_on_the_way_back(undoing, assert_settled):
+    def resource(server: str, image: str, **more: Any) -> dict[str, Any]:
+        refers = {"name": "r", "attributes": {"of": f"${{mock_server.{server}.id}}"}}
+        return {"mock_server": {server: {"name": "s", "image": image}}, "mock_object": {"r": refers, **more}}
+
+    undoing.apply({}, resource=resource("n", "linux"))
+    moves = [{"from": "mock_server.n", "to": "mock_server.m"}]
+    late = {"name": "x", "depends_on": ["mock_object.r"]}
+    undoing.apply_undone({}, "x", resource=resource("m", "bsd", x=late), moved=moves)
+    assert_settled(undoing.stack)
+    objects = undoing.stack.objects()
+    assert objects["mock_server.n"]["image"] == "linux"
+    assert objects["mock_object.r"]["attributes"]["of"] == objects["mock_server.n"]["id"]
+    undoing.write({}, resource=resource("n", "linux"))
+    assert undoing.stack.plan() == {}
+
+
+@pytest.mark.parametrize(
+    ("skipped", "places"),
+    [("a", {"b": "a", "c": "b"}), ("b", {"b": "a", "c": "b"}), ("c", {"a": "a", "c": "b"})],
+)
+def test_what_is_left_out_is_not_lost_where_others_want_its_place(stack, skipped, places, assert_settled):
+    undoing = Undoing(stack, "killed")
+    undoing.apply(named(a="a", b="b"))
+    for objects, failing, move in (
+        (named(a="a", c="b", x="x"), "x", {"from": "mock_object.b", "to": "mock_object.c"}),
+        (named(b="a", c="b", y="y"), "y", {"from": "mock_object.a", "to": "mock_object.b"}),
+    ):
+        crash = {"operation": "create", "type": "mock_object", "name": failing, "crash": "before"}
+        undoing.write(objects, crash, moved=[move])
+        stack.apply("--parallelism", "1", code=None)
+    undoing.write(named(b="a", c="b"))
+    done = stack.iac("recover", "--skip", f"mock_object.{skipped}")
+    assert ("in the way" in done.err) == (skipped == "a")
+    assert undoing.state() == {f"mock_object.{block}": name for block, name in places.items()}
+    assert_settled(stack)
+
+
+# --- edits while something is to be undone --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stuck(stack):
+    """`w` is made and cannot be undone; `a` was changed, and `b` destroyed."""
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(a="a", b="b"))
+    changed = {"a": {"name": "a", "attributes": 1}, **STUCK}
+    changed["w"] = {"name": "w", "depends_on": ["mock_object.a"]}
+    undoing.apply_stuck(changed, *CANNOT_UNDO)
+    undoing.write(changed)
+    return undoing
+
+
+def test_what_was_moved_by_hand_is_undone_where_it_is(stuck, assert_settled):
+    stuck.stack.iac("state", "mv", "mock_object.w", "mock_object.elsewhere")
+    stuck.stack.iac("state", "mv", "mock_object.a", "mock_object.c")
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.b": "b", "mock_object.c": "a"}
+    assert stuck.stack.objects()["mock_object.c"]["attributes"] is None
+    assert_settled(stuck.stack)
+
+
+def test_what_was_taken_out_by_hand_is_left_alone(stuck):
+    stuck.stack.iac("state", "rm", "mock_object.w")
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.a": "a", "mock_object.b": "b"}
+    assert stuck.cloud() == ["a", "b", "w"]
+
+
+def test_nothing_moves_to_where_something_is_to_be_again(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply({"b": {"name": "b", "kind": "old"}, **named(c="c")})
+    undoing.apply_stuck({"b": {"name": "b", "kind": "new"}, **named(c="c")}, fault("create", "b"))
+    before = stack.state_path.read_bytes()
+    done = stack.iac("state", "mv", "mock_object.c", "mock_object.b", code=1)
+    assert "Destination is awaited" in done.err
+    assert stack.state_path.read_bytes() == before
+    undoing.write({})
+    stack.iac("recover", "--retry")
+    assert undoing.state() == {"mock_object.b": "b", "mock_object.c": "c"}
+    assert_settled(stack)
+
+
+# --- several runs ---------------------------------------------------------------------------------------------------
+
+
+def test_an_apply_that_takes_over_and_does_not_end_well_is_undone_with_the_earlier_one(undoing, assert_settled):
+    undoing.apply(named(a="a"))
+    undoing.apply_stuck({**named(a="a"), **STUCK}, *CANNOT_UNDO)
+    undoing.apply_undone({**named(a="a", w="w", y="y"), "z": {"name": "z", "depends_on": ["mock_object.y"]}}, "z")
+    assert undoing.state() == {"mock_object.a": "a"}
+    assert_settled(undoing.stack)
+
+
+def test_a_return_that_takes_over_and_does_not_end_well_leads_to_before_the_earlier_run(undoing, assert_settled):
+    undoing.apply({"a": {"name": "a", "attributes": 1}, **named(v="v")})
+    second = {"a": {"name": "a", "attributes": 2}}
+    undoing.apply(second)
+    undoing.apply_stuck({**second, **STUCK}, *CANNOT_UNDO)
+    undoing.run_undone(("rollback", "--to", "1"), second, "v")
+    assert undoing.state() == {"mock_object.a": "a"}
+    assert undoing.stack.objects()["mock_object.a"]["attributes"] == 2
+    assert "nothing to recover" in undoing.stack.iac("recover").out
+    assert_settled(undoing.stack)
+
+
+def test_what_was_found_again_on_a_return_that_failed_is_forgotten_again(undoing):
+    undoing.apply(named(b="one", k="k"))
+    undoing.stack.iac("state", "rm", "mock_object.b")
+    undoing.apply(named(b="two"))
+    undoing.run_undone(("rollback", "--to", "1"), named(b="two"), "k")
+    assert undoing.state() == {"mock_object.b": "two"}
+    assert undoing.cloud() == ["one", "two"]
+
+
+def test_an_object_that_was_forgotten_and_imported_again_is_the_same_one(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(b="b"))
+    (id_,) = stack.cloud()
+    stack.iac("state", "rm", "mock_object.b")
+    undoing.apply({**named(c="b"), **named(k="k")}, **{"import": [{"to": "mock_object.c", "id": id_}]})
+    stack.iac("rollback", "--to", "1", "--auto-approve")
+    assert list(stack.cloud()) == [id_]
+    assert undoing.state() == {"mock_object.b": "b"}
+    assert_settled(stack)
+
+
+def test_a_part_of_the_stack_that_is_applied_meanwhile_settles_nothing(stuck):
+    objects = {"a": {"name": "a", "attributes": 1}, **named(w="w", y="y")}
+    stuck.write(objects)
+    stuck.stack.apply("--target", "mock_object.y", code=5)
+    assert stuck.cloud() == ["a", "b", "w", "y"]
+    assert "mock_object.w" in " ".join(stuck.stack.iac("plan").err.split())
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.a": "a", "mock_object.b": "b"}
+
+
+def test_what_the_run_itself_destroyed_is_made_again_however_long_reads_still_see_it(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+
+    def resource(image: str, **more: Any) -> dict[str, Any]:
+        return {"mock_server": {"s": {"name": "s", "image": image}}, "mock_object": more}
+
+    undoing.apply({}, resource=resource("linux"))
+    late = {"x": {"name": "x", "depends_on": ["mock_server.s"]}}
+    lagging = {"mock": {"faults": [fault("create", "x")], "eventual_consistency": {"reads": 3, "wait": False}}}
+    stack.write({"provider": lagging, "resource": resource("bsd", **late)})
+    stack.apply(code=4)
+    assert_settled(stack)
+    assert stack.objects()["mock_server.s"]["image"] == "linux"
+
+
+def test_what_waves_before_had_done_stays_when_the_last_one_is_undone(stack):
+    resource = {
+        "mock_object": {
+            "seed": {"name": "seed"},
+            "each": {"for_each": "${toset([mock_object.seed.id])}", "name": "each"},
+        }
+    }
+    stack.write({"provider": {"mock": {"faults": [fault("create", "each")]}}, "resource": resource})
+    done = stack.apply("--allow-deferral", code=4)
+    assert "What the waves before it had done is in the state" in " ".join(done.err.split())
+    assert list(stack.objects()) == ["mock_object.seed"]
