@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance, parse_provider_reference
 from iacengine.config.model import ResourceBlock
-from iacengine.foundation.diagnostics import DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import PriorObject
+from iacengine.plan.undoing import taken_up_by
 from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
@@ -19,14 +21,18 @@ if TYPE_CHECKING:
 
 def plan_orphans(walk: Walk) -> None:
     """Plan the end of every stored object that no block wants. Nothing else is decided after this."""
+    taken_up = taken_up_by(walk.stored.state)
     for found in sorted(walk.stored.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
         try:
-            _plan_orphan(walk, found)
+            _plan_orphan(walk, found, is_taken_up=found.key in taken_up)
         except DiagnosticsError as problem:
             walk.findings.add(*problem.diagnostics)
+    forgotten = [change for key in taken_up if (change := walk.changes.get(key)) and change.action is Action.FORGET]
+    if forgotten:
+        walk.findings.add(_only_taken_up(forgotten))
 
 
-def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
+def _plan_orphan(walk: Walk, found: ResourceObject, *, is_taken_up: bool) -> None:
     address = found.address
     destroying = walk.options.mode is PlanMode.DESTROY
     node = Node(Kind.RESOURCE, address.module.path, address.resource)
@@ -42,7 +48,10 @@ def _plan_orphan(walk: Walk, found: ResourceObject) -> None:
         return
     if walk.options.mode is PlanMode.REFRESH_ONLY:
         return
-    action = Action.FORGET if not destroying and _is_forgotten(walk, address) else Action.DELETE
+    is_forgotten = not destroying and _is_forgotten(walk, address)
+    if is_taken_up and (destroying or not _is_wanted(walk, address)):
+        is_forgotten = True
+    action = Action.FORGET if is_forgotten else Action.DELETE
     block = _block(walk, address)
     if action is Action.DELETE and not found.deposed:
         refuse_destroy(found, block)
@@ -133,6 +142,16 @@ def _is_forgotten(walk: Walk, address: ResourceInstance) -> bool:
         if any(not removed.destroy and removed.source.contains(inner) for removed in module.removed):
             return True
     return False
+
+
+def _only_taken_up(forgotten: Sequence[Change]) -> Diagnostic:
+    names = ", ".join(str(change.address) for change in forgotten[:10])
+    more = f" and {len(forgotten) - 10} more" if len(forgotten) > 10 else ""
+    return warning(
+        "Imported by a run that is not done",
+        f"{names}{more}: only a run that is still to be undone had imported it; it is forgotten and not destroyed.",
+        remedy="To destroy it, import it in a run that comes to its end, and take it out in the next.",
+    )
 
 
 def _reason(walk: Walk, address: ResourceInstance, block: ResourceBlock | None) -> Reason:

@@ -86,8 +86,16 @@ def leading_back(
 def to_forget(pending: PendingRollback, state: State) -> tuple[ObjectKey, ...]:
     """The objects that are taken out of the state when all is undone: what the run had taken up into it. What it had
     destroyed of that, and was made again, stays: nothing that was made is forgotten."""
+    return tuple(key for key in taken_up_by(replace(state, pending_rollback=pending)) if key[0] not in pending.skipped)
+
+
+def taken_up_by(state: State) -> tuple[ObjectKey, ...]:
+    """What is in a state only because a run that is still to be undone had imported it, or found it again."""
+    pending = state.pending_rollback
+    if pending is None or not pending.taken_up:
+        return ()
     found = matched(pending.taken_up, (each.identity for each in state.objects.values()))
-    return tuple(same.key for same in found.values() if same.address not in pending.skipped)
+    return tuple(same.key for same in found.values())
 
 
 def _state_before(

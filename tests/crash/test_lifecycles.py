@@ -1,5 +1,5 @@
-"""Lifecycles of stacks at random: changes, faults, kills, drift, recoveries and ways back, by two operators in turn, on
-disk, over HTTP and in PostgreSQL.
+"""Lifecycles of stacks at random: changes, moves, imports, faults, kills, drift, edits of the state, recoveries and
+ways back, by two operators in turn, on disk, over HTTP and in PostgreSQL.
 
 Whatever happened, the numbered invariants hold after every step, and the cloud holds exactly what the state says. In
 the end a stack can always be applied, and destroyed.
@@ -34,6 +34,9 @@ from iacengine.state.verification import verify
 DONE, FAILED, ROLLED_BACK, RECOVERY_NEEDED = 0, 1, 4, 5
 OPERATORS = ("a", "b")
 TYPES = ("mock_network", "mock_server", "mock_database", "mock_object")
+NAMES = ("last", "final", "ultimate")
+GUEST = "obj-guest"
+"""The id of an object that nobody has made, and that stacks may import."""
 
 # --- what stacks are like -------------------------------------------------------------------------------------------
 
@@ -42,7 +45,7 @@ TYPES = ("mock_network", "mock_server", "mock_database", "mock_object")
 class Spec:
     """A stack. `servers` are keys with the zone each is in; `first`: databases are made before those that they replace
     are deleted, as networks always are, because servers leave them late; `last` is what a block is called, which has
-    another name in the other case."""
+    other names in other cases; `guest`: an object is imported, if there is one, and else made."""
 
     zones: tuple[str, ...]
     block: int
@@ -55,6 +58,7 @@ class Spec:
     guard: str
     last: str
     parts: int
+    guest: bool
 
     @property
     def resources(self):
@@ -101,14 +105,16 @@ class Spec:
         if self.guard:
             protected = {"lifecycle": {"protect": True}} if self.guard == "protected" else {}
             found["mock_object"]["guard"] = {"name": "guard", "kind": self.image, **protected}
+        if self.guest:
+            found["mock_object"]["guest"] = {"name": "guest", "attributes": self.size}
         return found
 
-    def document(self, faults, on_failure, lag, key, backend):
+    def document(self, faults, on_failure, lag, key, backend, imports):
         mock = {"cloud": "../cloud.sqlite", "faults": list(faults)}
         if lag:
             mock["eventual_consistency"] = {"reads": lag}
         retries = {"attempts": 2, "first_wait": "1ms", "longest_wait": "1ms"}
-        other = "final" if self.last == "last" else "last"
+        other, another = (name for name in NAMES if name != self.last)
         settings = {"on_failure": on_failure, "backend": backend}
         if key:
             settings["encryption"] = {"key_file": key}
@@ -117,7 +123,11 @@ class Spec:
             "stack": {"retries": {"mock": retries}},
             "provider": {"mock": mock},
             "resource": self.resources,
-            "moved": [{"from": f"mock_object.{other}", "to": f"mock_object.{self.last}"}],
+            "moved": [
+                {"from": f"mock_object.{other}", "to": f"mock_object.{another}"},
+                {"from": f"mock_object.{another}", "to": f"mock_object.{self.last}"},
+            ],
+            "import": [{"to": "mock_object.guest", "id": id_} for id_ in imports if self.guest],
             "module": {"m": {"source": "./m", "count": self.parts, "index": "${count.index}", "of": self.size}},
             "output": {"servers": {"value": "${[for each in mock_server.app : each.id]}"}},
         }
@@ -131,6 +141,7 @@ class Spec:
         found |= {f"mock_database.main[{index}]" for index in range(self.databases)}
         found |= {f"module.m[{index}].mock_object.part" for index in range(self.parts)}
         found |= {"mock_object.guard"} if self.guard else set()
+        found |= {"mock_object.guest"} if self.guest else set()
         return found | {f"mock_object.{self.last}"}
 
 
@@ -154,8 +165,9 @@ def specs(draw):
         engine=draw(st.sampled_from(["postgres", "mysql"])),
         first=draw(st.booleans()),
         guard=draw(st.sampled_from(["", "free", "protected"])),
-        last=draw(st.sampled_from(["last", "final"])),
+        last=draw(st.sampled_from(NAMES)),
         parts=draw(st.integers(0, 1)),
+        guest=draw(st.booleans()),
     )
 
 
@@ -216,6 +228,17 @@ class Sight:
     replayed: object
     due: bool
 
+    @property
+    def objects(self):
+        """The objects of the state by id."""
+        now = self.replayed.state
+        return {} if now is None else {each.attributes["id"]: each for each in now.objects.values()}
+
+    @property
+    def places(self):
+        """The addresses of what there is."""
+        return Counter(str(each.address) for id_, each in self.objects.items() if id_ in self.cloud)
+
 
 @dataclass
 class World:
@@ -231,18 +254,33 @@ class World:
     drifted: set = field(default_factory=set)
     vanished: set = field(default_factory=set)
     clean: dict = field(default_factory=dict)
-    base: Counter | None = None
-    """What the cloud was before the run that is to be undone; None when that cannot be told any more."""
+    base: tuple | None = None
+    """What there was before the run that is to be undone (see `kept`); None when that cannot be told any more."""
+    strangers: set = field(default_factory=lambda: {GUEST})
+    """What may exist without being in the state: it was never in it, or was taken out by hand."""
+    guest_is_ours: bool = False
+    has_guest: bool = False
 
     def __post_init__(self):
         for stack in self.stacks.values():
             stack.write(PART, "m/main.tf.json")
 
     def write(self, operator, *, faults=(), on_failure="pause"):
-        self.stacks[operator].write(self.specs[operator].document(faults, on_failure, self.lag, self.key, self.backend))
+        imports = [GUEST] if GUEST in self.cloud() else []
+        document = self.specs[operator].document(faults, on_failure, self.lag, self.key, self.backend, imports)
+        self.stacks[operator].write(document)
         with self.cloud_file() as connection:
             if connection is not None:
                 connection.execute("DELETE FROM counters")  # faults count from the first operation of each step
+
+    def invite(self):
+        """Make the object that nobody has made."""
+        attributes = json.dumps({"attributes": None, "id": GUEST, "kind": None, "name": "guest"})
+        with self.cloud_file() as connection:
+            if connection is None:
+                return False
+            connection.execute("INSERT INTO objects VALUES ('mock_object', ?, NULL, ?)", (GUEST, attributes))
+        return True
 
     def open(self, operator):
         return engine.open_stack(str(self.stacks[operator].folder))
@@ -289,21 +327,27 @@ class World:
         serials = [version.serial for version in stack.backend.versions()]
         assert serials == list(range(serials[0], serials[-1] + 1)) if serials else not serials
         stack.backend.close()
-        replayed = replay(state, entries)
-        cloud = self.cloud()
-        now = replayed.state
-        objects = {} if now is None else {each.attributes["id"]: each for each in now.objects.values()}
-        assert now is None or len(objects) == len(now.objects), "an object is twice in the state"
+        sight = Sight(self.cloud(), state, replay(state, entries), False)
+        sight.due = _is_due(state, sight.replayed)
+        cloud, replayed, objects = sight.cloud, sight.replayed, sight.objects
+        assert replayed.state is None or len(objects) == len(replayed.state.objects), "an object is twice in the state"
         tokens = {begun.token for begun in replayed.in_flight}
         touched = {begun.prior.attributes["id"] for begun in replayed.in_flight if begun.prior is not None}
-        orphans = {id_ for id_ in cloud.keys() - objects.keys() if cloud[id_].token not in tokens}
+        orphans = {id_ for id_ in cloud.keys() - objects.keys() - self.strangers if cloud[id_].token not in tokens}
         lost = objects.keys() - cloud.keys() - self.vanished - touched
         assert not orphans, f"orphans: {[cloud[id_] for id_ in orphans]}"
         assert not lost, f"lost: {[str(objects[id_].address) for id_ in lost]}"
         for id_ in objects.keys() & cloud.keys() - self.drifted - touched:
             stored = json.loads(json.dumps(dict(objects[id_].attributes)))
             assert stored == cloud[id_].attributes, objects[id_].address
-        return Sight(cloud, state, replayed, _is_due(state, replayed))
+        if GUEST in cloud:
+            if not sight.due:
+                self.guest_is_ours = GUEST in objects
+        else:
+            allowed = self.guest_is_ours or GUEST in self.vanished
+            assert allowed or not self.has_guest, "what was not ours was destroyed"
+        self.has_guest = GUEST in cloud
+        return sight
 
     def settled(self):
         sight = self.look()
@@ -325,15 +369,17 @@ class World:
         assert not plan.applyable, [(str(change.address), change.action) for change in plan.changes if change.is_effect]
         assert self.cloud() == sight.cloud
         stack.backend.close()
-        self.clean[sight.state.serial] = self.without_ids(sight.cloud)
+        self.clean[sight.state.serial] = self.ours(sight)
 
     def require_undone(self, before):
         """A run is undone, which began (or took over from one that began) with the cloud as it was before."""
         after = self.look()
         assert not after.due
-        expected = self.base if before.due else self.without_ids(before.cloud)
+        expected = self.base if before.due else self.kept(before)
         if expected is not None:
-            assert self.without_ids(after.cloud) == expected
+            cloud, places = self.kept(after)
+            assert cloud == expected[0]
+            assert expected[1] is None or places == expected[1]
         self.base = None
 
     def note_pending(self, before):
@@ -342,8 +388,15 @@ class World:
         if not after.due:
             self.base = None
         elif not before.due:
-            self.base = self.without_ids(before.cloud)
+            self.base = self.kept(before)
         return after
+
+    def kept(self, sight):
+        """What there is, and at which addresses: what is still there when a run is undone."""
+        return self.without_ids(sight.cloud), sight.places
+
+    def ours(self, sight):
+        return self.without_ids({id_: thing for id_, thing in sight.cloud.items() if id_ in sight.objects})
 
 
 def _is_due(state, replayed):
@@ -351,9 +404,10 @@ def _is_due(state, replayed):
     if not replayed.runs:
         return pending
     last = replayed.runs[-1]
-    if last.committed or last.outcome == "complete":
-        return False
-    return pending or last.opened.on_failure == "rollback"
+    has_ended = last.committed or last.outcome == "complete"
+    if pending:
+        return not (has_ended and last.opened.settles)
+    return last.opened.on_failure == "rollback" and not has_ended
 
 
 # --- lifecycles -----------------------------------------------------------------------------------------------------
@@ -440,7 +494,7 @@ class Lifecycles(RuleBasedStateMachine):
             return
         self.ended(operator, before, outcome, mode, is_whole=mode is PlanMode.NORMAL and not targets)
         if mode is PlanMode.DESTROY and outcome.ok:
-            assert world.settled().cloud == {}
+            assert not world.ours(world.settled())
 
     @contextlib.contextmanager
     def held(self, operator, width=4):
@@ -575,6 +629,8 @@ class Lifecycles(RuleBasedStateMachine):
             return
         id_ = sorted(cloud)[number % len(cloud)]
         thing = cloud[id_]
+        if id_ not in world.look().objects:
+            return
         used = any(each.attributes.get("network_id") == id_ for each in cloud.values())
         with world.cloud_file() as connection:
             if vanishes and not used:
@@ -587,6 +643,62 @@ class Lifecycles(RuleBasedStateMachine):
                 world.drifted.add(id_)
             connection.execute("DELETE FROM lags WHERE id = ?", (id_,))
         world.base, self.ahead = None, None
+
+    @rule()
+    def a_guest_comes(self):
+        world = self.world
+        if GUEST in world.cloud() or GUEST in world.look().objects or not world.invite():
+            return
+        self.count("a guest comes")
+        world.look()
+        world.base = None
+
+    # --- edits of the state
+
+    @rule(operator=operators, number=st.integers(0, 20))
+    def take_out(self, operator, number):
+        found = self.in_the_state(number)
+        if found is None:
+            return
+        self.count("take out")
+        world = self.world
+        before = world.look()
+        world.stacks[operator].iac("state", "rm", str(found.address))
+        gone = {id_ for id_, each in before.objects.items() if each.address == found.address}
+        world.strangers |= gone
+        after = world.look()
+        assert after.cloud == before.cloud
+        assert after.objects.keys() == before.objects.keys() - gone
+        world.base = None
+        if GUEST in gone:
+            world.guest_is_ours = False
+
+    @rule(operator=operators, number=st.integers(0, 20), name=st.sampled_from([*NAMES, "spare"]))
+    def move(self, operator, number, name):
+        found = self.in_the_state(number)
+        if found is None:
+            return
+        self.count("move")
+        world = self.world
+        before = world.look()
+        target = f"{found.address.resource.type}.{name}"
+        code = world.stacks[operator].iac("state", "mv", str(found.address), target, code=None).code
+        after = world.look()
+        assert after.cloud == before.cloud
+        assert after.objects.keys() == before.objects.keys()
+        if code == DONE:
+            assert str(after.objects[found.attributes["id"]].address) == target
+            world.base = (world.base[0], None) if world.base is not None else None
+        else:
+            assert code == FAILED
+            assert after.places == before.places
+
+    def in_the_state(self, number):
+        """One of the objects of a state over which nothing is in the journal."""
+        sight = self.world.look()
+        objects = sorted(sight.objects.values(), key=lambda each: (each.address.sort_key, each.deposed))
+        current = [each for each in objects if not each.deposed]
+        return current[number % len(current)] if current and not sight.replayed.runs else None
 
     # --- recovery
 
@@ -663,7 +775,7 @@ class Lifecycles(RuleBasedStateMachine):
         world.drifted.clear()
         world.vanished.clear()
         world.base = None
-        assert world.without_ids(world.settled().cloud) == world.clean[serial]
+        assert world.ours(world.settled()) == world.clean[serial]
 
     # --- the end
 
@@ -681,14 +793,14 @@ class Lifecycles(RuleBasedStateMachine):
             self.run("a", [], "pause", 4, refusable=False)
             world.require_done("a")
             self.run("a", [], "rollback", 4, mode=PlanMode.DESTROY, refusable=False)
-            assert world.settled().cloud == {}
+            assert not world.ours(world.settled())
         finally:
             shutil.rmtree(world.folder)
 
     def unprotect(self):
-        for address, _ in self.world.look().state.objects:
-            if str(address) == "mock_object.guard":
-                self.world.stacks["a"].iac("state", "unprotect", "mock_object.guard")
+        for each in self.world.look().state.objects.values():
+            if each.protected:
+                self.world.stacks["a"].iac("state", "unprotect", str(each.address))
 
 
 DRIFT = {

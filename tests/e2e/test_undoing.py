@@ -131,6 +131,26 @@ def test_what_a_run_imported_and_destroyed_is_made_again_and_kept(undoing, asser
     assert_settled(undoing.stack)
 
 
+def test_what_only_a_run_that_is_not_undone_had_imported_is_forgotten_when_nobody_wants_it(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    imports = {"import": [{"to": "mock_object.e", "id": id_}]}
+    undoing.apply_stuck({**named(a="a", e="e"), **STUCK}, *CANNOT_UNDO, **imports)
+    undoing.write(named(a="a"))
+    assert stack.plan() == {"mock_object.e": ["forget"], "mock_object.w": ["delete"]}
+    assert "forgotten and not destroyed" in " ".join(stack.iac("plan").err.split())
+    stack.iac("plan", "--destroy", "--out", "destroy.plan")
+    changes = stack.iac("show", "--json", "destroy.plan").document["resource_changes"]
+    assert {each["address"]: each["change"]["actions"] for each in changes}["mock_object.e"] == ["forget"]
+    stack.apply()
+    assert undoing.cloud() == ["a", "e"]
+    undoing.apply(named(a="a", e="e"), **imports)
+    undoing.apply(named(a="a"))
+    assert undoing.cloud() == ["a"]
+    assert_settled(stack)
+
+
 # --- what is moved --------------------------------------------------------------------------------------------------
 
 
