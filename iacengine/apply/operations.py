@@ -22,7 +22,7 @@ from iacengine.lang.values import SENSITIVE, Unknown, Value, any_inside, map_chi
 from iacengine.plan.managed import Desired, decide, evaluate_config, request_for
 from iacengine.plan.model import Action, Change
 from iacengine.plan.prior import PriorObject, open_stored, stored_value
-from iacengine.plan.restoration import restoring_request
+from iacengine.plan.restoration import forces_replacement, restoring_request
 from iacengine.provider.checks import check_applied, check_planned, check_read
 from iacengine.provider.protocol import ApplyRequest, ApplyResponse, Provider, ReadRequest, ReadResponse
 from iacengine.provider.redaction import redacted
@@ -121,14 +121,16 @@ def prepare_restore(
     """
     assert change.restores is not None
     prior = _prior(change, schema, provider) if operation is Operation.UPDATE else None
-    after = open_stored(change.restores, schema, provider)
-    if renamed:
-        after = replace(after, value=with_new_names(after.value, renamed))
-    asked = restoring_request(schema, prior, after)
-    (response,) = provider.plan([asked])
-    errors = [found for found in response.diagnostics if found.is_error]
-    if errors:
-        raise DiagnosticsError(*errors)
+    was = open_stored(change.restores, schema, provider)
+    for names in (renamed, {}) if renamed else ({},):
+        after = replace(was, value=with_new_names(was.value, names)) if names else was
+        asked = restoring_request(schema, prior, after)
+        (response,) = provider.plan([asked])
+        errors = [found for found in response.diagnostics if found.is_error]
+        if errors:
+            raise DiagnosticsError(*errors)
+        if prior is None or not forces_replacement(asked.prior, response.planned, response.requires_replace):
+            break  # else the new names of others would destroy it
     request = ApplyRequest(
         asked.type,
         asked.prior,

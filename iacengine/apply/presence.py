@@ -2,8 +2,8 @@
 
 Clouds are eventually consistent: for a while a read shows an object as it was before, and one that was just made as if
 there were none. So there are two looks, by the object itself and by the token of the operation that made it
-(`Provider.find`). When they agree, that is it. When they do not, or nobody can look by the token and the object seems
-to be gone, reads are waited for.
+(`Provider.find`). When they agree, that is it. When they do not, reads are waited for; and also when nobody can look by
+the token and the object seems to be gone, or to be there still while it may have been deleted.
 """
 
 from __future__ import annotations
@@ -42,12 +42,13 @@ def look(
     changing: Iterable[str] = (),
     *,
     persistent: bool = False,
+    deleting: bool = False,
 ) -> ReadResponse:
     """The object as it is now, state None when it is gone; with errors when that cannot be found out.
 
     `token`: of the operation that made it, None when nobody knows. `changing`: names of attributes that may just have
-    been changed. `persistent`: after any error there is another look, not only after one that may pass. Raises
-    DiagnosticsError as the provider does.
+    been changed. `persistent`: after any error there is another look, not only after one that may pass. `deleting`: the
+    object may just have been deleted. Raises DiagnosticsError as the provider does.
     """
     while True:
         (seen,) = provider.read([request])
@@ -61,7 +62,7 @@ def look(
         elif is_certain:
             is_known = _agree(seen.state, found.state, changing)
         else:
-            is_known = seen.state is not None
+            is_known = provider.is_local or (seen.state is None) == deleting
         if is_known or not waiting.again():
             break
     if is_certain and found.state is not None and seen.state is None:

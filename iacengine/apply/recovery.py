@@ -148,7 +148,8 @@ def _settle_one(
         return "there was nothing to look for"
     prior = open_stored(begun.prior, schema, provider)
     request = ReadRequest(type_, prior.value, prior.stored.private)
-    response = look(provider, request, begun.prior.token, waiting, _changing(begun))
+    is_delete = begun.operation is Operation.DELETE
+    response = look(provider, request, begun.prior.token, waiting, _changing(begun), deleting=is_delete)
     _raise_errors(begun, response.diagnostics)
     if response.state is None:
         changes[begun.prior.key] = None

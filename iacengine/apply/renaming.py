@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from iacengine.addresses import ResourceInstance
 from iacengine.lang.values import Value, map_children
-from iacengine.plan.new_names import with_names
+from iacengine.plan.new_names import names_with_id, reached, renamed_data, with_names
 from iacengine.state.model import ResourceObject
 
 
 class Renaming:
-    """The texts by which the objects of each block were known, and those by which they are now."""
+    """The texts by which the objects of each block were known, and those by which they are now.
 
-    def __init__(self) -> None:
+    `through`: what the data sources of each block were read from.
+    """
+
+    def __init__(self, through: Mapping[str, Iterable[str]]) -> None:
+        self._through = through
         self._by_block: dict[str, dict[str, str]] = {}
+        self._ids: dict[str, str] = {}
         self.objects: list[ResourceInstance] = []
         """Those that were made again under another id."""
 
@@ -22,17 +28,27 @@ class Renaming:
         """Remember what of an object that was made again has another name."""
         if before.attributes.get("id") != now.attributes.get("id"):
             self.objects.append(before.address)
+        names: dict[str, str] = {}
         for name, old in before.attributes.items():
             new = now.attributes.get(name)
             if isinstance(old, str) and isinstance(new, str) and old and old != new:
-                self._by_block.setdefault(str(before.address.config), {})[old] = new
+                names[old] = new
+        if names:
+            self._by_block.setdefault(str(before.address.config), {}).update(names)
+            self._ids |= names_with_id(before, names)
 
     def of(self, blocks: Iterable[str]) -> Mapping[str, str]:
         """The new names of what these blocks hold, by the old ones."""
         found: dict[str, str] = {}
-        for block in blocks if self._by_block else ():
+        for block in reached(blocks, self._through) if self._by_block else ():
             found.update(self._by_block.get(block, {}))
         return found
+
+    def in_data(self, data: Any) -> Any:
+        """Stored data with new ids, and names that hold one, in place of the old ones: the data itself if there are
+        none. (Of other names nobody knows whether the data means them.)"""
+        found = renamed_data(data, self._ids) if self._ids else data
+        return data if found == data else found
 
 
 def with_new_names(value: Value, renamed: Mapping[str, str]) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from iacengine.addresses import ModuleInstance, ResourceInstance
+from iacengine.addresses import Mode, ModuleInstance, ResourceInstance
 from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.executor import Executor, Interrupted
 from iacengine.apply.outcome import Outcome
@@ -22,7 +22,7 @@ from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
-from iacengine.plan.undoing import Ending, leading_back, left_to_undo, to_forget
+from iacengine.plan.undoing import Ending, left_to_undo, to_forget
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
@@ -198,13 +198,13 @@ class _Run:
             self._judge_unchanged()
             self._judge_checks()
             state = replace(self._state(), outputs=self._outputs(), checks=self.values.check_results())
-        forgotten = self._to_forget(state)
-        state = state.with_objects(forgotten) if forgotten else state
+        ended = self._undone(state) if self.plan.undoes_rollback and not self._failed else {}
+        state = state.with_objects(ended) if ended else state
         state = replace(state, pending_rollback=self._pending_rollback(state))
         outcome = "complete"
         if self._failed:
             outcome = "interrupted" if self.executor.progress.interrupted else "failed"
-        ending: list[JournalEntry] = [Changed(forgotten, dict(state.outputs), state.checks), Closed(outcome)]
+        ending: list[JournalEntry] = [Changed(ended, dict(state.outputs), state.checks), Closed(outcome)]
         try:
             self.append(ending)
         except DiagnosticsError as found:
@@ -224,21 +224,26 @@ class _Run:
         """The state after a plan that led back to an earlier one, whose outputs count again if all went well."""
         state, target = self._state(), self.plan.target
         assert target is not None, "a plan of this mode has a target"
-        return state if self._failed else replace(state, outputs=target.outputs, checks=target.checks)
+        if self._failed:
+            return state
+        renamed = self.executor.work.renaming.in_data
+        outputs = {name: replace(each, value=renamed(each.value)) for name, each in target.outputs.items()}
+        return replace(state, outputs=outputs, checks=target.checks)
 
-    def _to_forget(self, state: State) -> dict[ObjectKey, ResourceObject | None]:
-        """What is taken out of the state with the last step of undoing a run."""
-        pending = self.plan.prior_state.pending_rollback
-        if self._failed or not self.plan.undoes_rollback or pending is None:
-            return {}
-        return dict.fromkeys(to_forget(pending, state))
+    def _undone(self, state: State) -> dict[ObjectKey, ResourceObject | None]:
+        """What changes in the state when all is undone: what the run had taken up is forgotten, and what data sources
+        had read has the ids of what was made again."""
+        changes: dict[ObjectKey, ResourceObject | None] = {}
+        for key, found in state.objects.items():
+            if key[0].resource.mode is Mode.DATA:
+                attributes = self.executor.work.renaming.in_data(found.attributes)
+                if attributes is not found.attributes:
+                    changes[key] = replace(found, attributes=attributes)
+        return changes | dict.fromkeys(to_forget(state, self.executor.progress.destroyed))
 
     def _pending_rollback(self, state: State) -> PendingRollback | None:
         """What is still to be undone after this run, which led to a state."""
-        plan, pending = self.plan, self.plan.prior_state.pending_rollback
-        if plan.undoes_rollback and self._failed and pending is not None and plan.target is not None:
-            pending = replace(pending, paused=bool(self.findings.errors))
-            return leading_back(pending, state, plan.target, self.executor.progress.destroyed)
+        plan = self.plan
         ending = Ending(
             self.run,
             self.stored,
@@ -250,7 +255,10 @@ class _Run:
             undoes=plan.on_failure == "rollback",
             destroyed=self.executor.progress.destroyed,
         )
-        return left_to_undo(ending, state)
+        pending = left_to_undo(ending, state)
+        if pending is not None and plan.undoes_rollback:
+            return replace(pending, paused=bool(self.findings.errors))
+        return pending
 
     def _state(self) -> State:
         prior = self.plan.prior_state

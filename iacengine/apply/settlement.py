@@ -25,7 +25,7 @@ from iacengine.lang.values import Value
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
 from iacengine.plan.model import Plan
 from iacengine.plan.restoration import Surroundings, plan_restoration
-from iacengine.plan.undoing import Ending, left_to_undo, target_of
+from iacengine.plan.undoing import Ending, left_to_undo
 from iacengine.provider.instances import Providers
 from iacengine.state.backends.base import Backend, StateLock
 from iacengine.state.model import PendingRollback, State
@@ -48,12 +48,12 @@ class Ground:
     listener: Listener
 
 
-def settled_state(ground: Ground, *, undo: bool, remind: bool = True) -> State | None:
+def settled_state(ground: Ground, *, undo: bool, remind: bool = True, refresh: bool = False) -> State | None:
     """The stored state, after what an interrupted run left is settled and written.
 
     With `undo` what is to be undone is undone as well; else, and where that has failed before, there is a warning (but
     for those who need no reminder): an apply that follows takes over, and leads either to what is wanted now or back to
-    where the first run began.
+    where the first run began. `refresh`: before that, what is there is looked up.
     Raises DiagnosticsError when a provider that has to be asked cannot be: nothing is lost then.
     """
     stored = ground.backend.read()
@@ -67,7 +67,7 @@ def settled_state(ground: Ground, *, undo: bool, remind: bool = True) -> State |
             ground.listener(Warned(_pending_warning(stored.pending_rollback)))
         return stored
     try:
-        undone = roll_back(ground)
+        undone = roll_back(ground, refresh=refresh)
     except DiagnosticsError as found:
         for problem in found.diagnostics:
             ground.listener(Warned(replace(problem, severity=Severity.WARNING)))
@@ -79,14 +79,16 @@ def settled_state(ground: Ground, *, undo: bool, remind: bool = True) -> State |
     return undone.state
 
 
-def roll_back(ground: Ground) -> Outcome:
-    """Undo the run that the stored state says is to be undone. Raises DiagnosticsError when that cannot be planned."""
+def roll_back(ground: Ground, *, refresh: bool = False) -> Outcome:
+    """Undo the run that the stored state says is to be undone; `refresh`: what is there is looked up first.
+
+    Raises DiagnosticsError when that cannot be planned."""
     stored = ground.backend.read()
     assert stored is not None, "something is to be undone"
     assert stored.pending_rollback is not None, "something is to be undone"
-    pending, target = stored.pending_rollback, target_of(stored)
+    pending = stored.pending_rollback
     with _asking(ground, stored) as around:
-        made = plan_restoration(stored, target, around, ground.listener, new_key, undoes=pending)
+        made = plan_restoration(stored, None, around, ground.listener, new_key, refresh=refresh)
         total = sum(step.operation is not None for step in made.steps)
         ground.listener(RollbackStarted(pending.run, total))
         undone = _apply(ground, made, around.providers, "rollback")
@@ -201,7 +203,7 @@ def _interrupted() -> Diagnostic:
 def _pending_warning(pending: PendingRollback) -> Diagnostic:
     how = "could not be undone" if pending.paused else "is still to be undone"
     changed = (change.address for change in pending.changes if change.address.resource.mode is Mode.MANAGED)
-    left = list(dict.fromkeys(str(address) for address in changed if address not in pending.skipped))
+    left = list(dict.fromkeys(map(str, changed)))
     more = f" and {len(left) - 10} more" if len(left) > 10 else ""
     named = f": {', '.join(left[:10])}{more}" if left else ""
     return warning(

@@ -15,6 +15,7 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.values import UNKNOWN, is_wholly_known
 from iacengine.plan.events import Listener, StepFailed, StepSkipped
 from iacengine.plan.model import Change, Plan
+from iacengine.plan.new_names import through_data
 from iacengine.provider.instances import Providers
 from iacengine.state.journal_entries import Begun, Changed, JournalEntry, Operation
 from iacengine.state.model import ObjectKey, ResourceObject
@@ -45,7 +46,7 @@ class Work:
         self.objects: dict[ObjectKey, ResourceObject] = dict(plan.prior_state.objects)
         self.pending: list[JournalEntry] = []
         self.deposed: dict[int, str] = {}
-        self.renaming = Renaming()
+        self.renaming = Renaming(through_data(plan.target) if plan.target is not None else {})
         self.undecided: list[ResourceInstance] = []
 
     # --- what is there ---------------------------------------------------------------------------------------------

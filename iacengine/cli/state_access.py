@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iacengine import engine
@@ -18,7 +18,7 @@ from iacengine.state.backends.base import StateLock
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import PendingRollback, ResourceObject, State
-from iacengine.state.pending import awaited_places, elsewhere, is_same, protecting, without
+from iacengine.state.pending import Relocation, awaited_places, elsewhere, following, is_same, protecting, without
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
@@ -92,8 +92,16 @@ def _no_object(address: str, objects: Iterable[ResourceObject]) -> DiagnosticsEr
 # --- moving ---------------------------------------------------------------------------------------------------------
 
 
-def moves_between(state: State, source: str, destination: str) -> list[tuple[ResourceObject, ResourceObject]]:
-    """What a move from one address to another does: objects as they are and as they would be."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Move:
+    """A move from one address to another: `objects` as they are and as they would be, `to` where any address goes."""
+
+    objects: tuple[tuple[ResourceObject, ResourceObject], ...]
+    to: Relocation
+
+
+def move_between(state: State, source: str, destination: str) -> Move:
+    """What a move from one address to another does. Raises DiagnosticsError when it cannot be."""
     old, new = parse_target(source), parse_target(destination)
     if (old.resource is None) != (new.resource is None):
         raise failure(
@@ -130,7 +138,7 @@ def moves_between(state: State, source: str, destination: str) -> list[tuple[Res
                 f"{before.address} cannot move to {after.address}: the state has an object there already.",
                 remedy=f"Move or remove that one first, as with `iac state mv {after.address} ...`.",
             )
-    return moves
+    return Move(tuple(moves), lambda address: _moved(address, old, new) if old.contains(address) else address)
 
 
 def _is_single(state: State, target: Target) -> bool:
@@ -182,23 +190,22 @@ class StateEdit:
             state = self.state.with_objects({obj.key: replace(obj, protected=protected) for obj in changing})
             self._put(state, lambda pending: protecting(pending, changing, protected=protected))
 
-    def move(self, moves: Iterable[tuple[ResourceObject, ResourceObject]]) -> None:
-        """Put moved objects in place of what they were; what depends on a block that is wholly gone follows it."""
-        moved = list(moves)
-        self.done += [(str(new.address), f"move from {old.address}") for old, new in moved]
-        state = self.state.with_objects(dict.fromkeys([old.key for old, _ in moved]))
-        state = state.with_objects({new.key: new for _, new in moved})
-        left = {str(address.config) for address, _ in state.objects}
-        names = {str(old.address.config): str(new.address.config) for old, new in moved}
-        names = {old: new for old, new in names.items() if old not in left}
-        if names:
-            followers = {
-                key: replace(obj, dependencies=tuple(names.get(one, one) for one in obj.dependencies))
-                for key, obj in state.objects.items()
-                if any(one in names for one in obj.dependencies)
-            }
-            state = state.with_objects(followers)
-        self._put(state, lambda pending: elsewhere(pending, moved, names))
+    def move(self, move: Move) -> None:
+        """Put moved objects in place of what they were. What depends on a block follows those that leave it."""
+        self.done += [(str(new.address), f"move from {old.address}") for old, new in move.objects]
+        state = self.state.with_objects(dict.fromkeys([old.key for old, _ in move.objects]))
+        state = state.with_objects({new.key: new for _, new in move.objects})
+        moves = [(old.address, new.address) for old, new in move.objects]
+        awaited = awaited_places(state.pending_rollback) if state.pending_rollback is not None else {}
+        moves += [(address, move.to(address)) for address, _ in awaited if move.to(address) != address]
+        leaving = {source for source, _ in moves}
+        left = {str(address.config) for address, _ in (*state.objects, *awaited) if address not in leaving}
+        names: dict[str, set[str]] = {}
+        for source, destination in moves:
+            names.setdefault(str(source.config), {str(source.config)} & left).add(str(destination.config))
+        state = state.with_objects({key: following(obj, names) for key, obj in state.objects.items()})
+        gone = [old for old, _ in move.objects]
+        self._put(state, lambda pending: elsewhere(pending, gone, move.to, names))
 
     def _put(self, state: State, then: Callable[[PendingRollback], PendingRollback] = lambda pending: pending) -> None:
         """Take a state, in which `then` becomes of what is still to be undone."""

@@ -11,10 +11,11 @@ from iacengine.engine.model import DEFAULT_PARALLELISM, Engine, PlanOptions, Ses
 from iacengine.engine.reading import read_state
 from iacengine.engine.surroundings import function_context, new_providers, now
 from iacengine.engine.variables import root_variables
-from iacengine.foundation.diagnostics import Findings, failure, near_match
+from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, near_match, warning
 from iacengine.lang.values import Value
-from iacengine.plan.events import Listener, ignore
+from iacengine.plan.events import Listener, Warned, ignore
 from iacengine.plan.model import Plan
+from iacengine.plan.undoing import left_out
 from iacengine.provider.discovery import source_address
 from iacengine.state.backends.base import StateLock
 from iacengine.state.model import PendingRollback, State
@@ -32,10 +33,12 @@ def settled_state(
     *,
     undo: bool = False,
     remind: bool = True,
+    refresh: bool = False,
 ) -> State | None:
     """The stored state, after what an interrupted run left is settled and written; without a lock only in memory.
 
-    `remind`: there is a warning when something is still to be undone.
+    `remind`: there is a warning when something is still to be undone. `refresh`: before it is undone, what is there is
+    looked up.
     """
     lock, recorder = held.lock, held.recorder
     if lock is None or recorder is None:
@@ -50,7 +53,7 @@ def settled_state(
     if interrupted or undo:
         recorder.start()
     ground = ground_of(engine, variables, lock, recorder.listening(listener), parallelism)
-    settled = settled_state(ground, undo=undo, remind=remind)
+    settled = settled_state(ground, undo=undo, remind=remind, refresh=refresh)
     pending = settled is not None and settled.pending_rollback is not None
     recorder.recovered(settled.serial if settled is not None else None, pending=pending)
     return settled
@@ -97,8 +100,10 @@ def recover(
     pending = stored.pending_rollback if stored is not None else None
     if stored is None or pending is None or undo:
         return stored
-    skipped = tuple(dict.fromkeys((*pending.skipped, *(_to_skip(text, stored, pending) for text in skip))))
-    left = None if action == "keep" else replace(pending, skipped=skipped, paused=False)
+    left, others = left_out(stored, [_to_skip(text, stored, pending) for text in skip])
+    if others:
+        listener(Warned(_left_out_as_well(others)))
+    left = None if action == "keep" or left is None else replace(left, paused=False)
     stored = replace(stored, serial=stored.serial + 1, pending_rollback=left)
     engine.backend.write(stored, stored.serial - 1, held.lock)
     if held.recorder is not None:
@@ -106,7 +111,12 @@ def recover(
         held.recorder.recovered(stored.serial, pending=left is not None)
     if left is None:
         return stored
-    return settled_state(engine, values, held, listener, parallelism, undo=True)
+    return settled_state(engine, values, held, listener, parallelism, undo=True, refresh=True)
+
+
+def _left_out_as_well(others: Sequence[ResourceInstance]) -> Diagnostic:
+    named = ", ".join(map(str, others[:10])) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
+    return warning("What is needed is left out as well", f"What is to be left as it is needs {named}.")
 
 
 def _to_skip(text: str, stored: State, pending: PendingRollback) -> ResourceInstance:

@@ -1,52 +1,44 @@
-"""How the objects of a state differ from those of another, which it is to become again. No I/O here."""
+"""How the objects of a state differ from those that it is to have again. No I/O here."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.state.identity import matched
-from iacengine.state.model import ResourceObject, State
+from iacengine.state.model import ObjectKey, ResourceObject, State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """`missing`: wanted, and not there. `kept`: wanted objects with what is there for them, perhaps under another key.
-    `superfluous`: there, and not wanted. `blocked`: wanted in the place of one that is to stay; those stay as well."""
+    """Managed objects. `kept`: wanted ones with what is there for them, perhaps under another key. `missing`: wanted,
+    and not there; perhaps only forgotten. `destroyed`: wanted, and known to be gone. `superfluous`: there, and not
+    wanted. `forgotten`: there, and to be taken out of the state as they are. `blocked`: wanted in the place of another
+    that is to stay as it is, and left where they are."""
 
-    missing: tuple[ResourceObject, ...]
-    kept: tuple[tuple[ResourceObject, ResourceObject], ...]
-    superfluous: tuple[ResourceObject, ...]
+    kept: tuple[tuple[ResourceObject, ResourceObject], ...] = ()
+    missing: tuple[ResourceObject, ...] = ()
+    destroyed: tuple[ResourceObject, ...] = ()
+    superfluous: tuple[ResourceObject, ...] = ()
+    forgotten: tuple[ResourceObject, ...] = ()
     blocked: tuple[ResourceObject, ...] = ()
 
 
-def difference(now: State, target: State, skipped: Container[ResourceInstance] = ()) -> Difference:
-    """Compare the managed objects. Those at the addresses in `skipped` are left as they are, wherever they are."""
+def difference(now: State, target: State) -> Difference:
+    """What differs, objects being known again by what they are and not by their address."""
     there = managed(now.objects.values())
-    found = same_objects(managed(target.objects.values()), there)
-    stays = {each.key for each in there if each.address in skipped}
-    missing = []
-    kept = []
-    for wanted, same in found:
-        if same is None:
-            if not wanted.deposed and wanted.address not in skipped:
-                missing.append(wanted)
-        elif wanted.address in skipped:
-            stays.add(same.key)
-        elif same.key not in stays:
-            kept.append((wanted, same))
-    blocked = [wanted for wanted in missing if wanted.key in stays]
-    missing = [wanted for wanted in missing if wanted.key not in stays]
-    # Who cannot go to its place stays in that of another, perhaps.
-    while held := [pair for pair in kept if pair[0].key in stays]:
-        stays |= {same.key for _, same in held}
-        blocked += [wanted for wanted, _ in held] + [wanted for wanted in missing if wanted.key in stays]
-        missing = [wanted for wanted in missing if wanted.key not in stays]
-        kept = [pair for pair in kept if pair not in held]
-    used = stays | {same.key for _, same in kept}
-    superfluous = tuple(each for each in there if each.key not in used)
-    return Difference(tuple(missing), tuple(kept), superfluous, tuple(blocked))
+    pairs = same_objects(managed(target.objects.values()), there)
+    kept = tuple((wanted, same) for wanted, same in pairs if same is not None)
+    used = {same.key for _, same in kept}
+    left = [each for each in there if each.key not in used]
+    taken_up = set(taken_up_by(now))
+    return Difference(
+        kept,
+        missing=tuple(wanted for wanted, same in pairs if same is None and not wanted.deposed),
+        superfluous=tuple(each for each in left if each.key not in taken_up),
+        forgotten=tuple(each for each in left if each.key in taken_up),
+    )
 
 
 def same_objects(
@@ -58,6 +50,15 @@ def same_objects(
     found = matched([each.identity for each in listed], [each.identity for each in by_key.values()])
     pairs = [(each, found.get(each.identity)) for each in listed]
     return [(each, by_key[same.key] if same is not None else None) for each, same in pairs]
+
+
+def taken_up_by(state: State) -> tuple[ObjectKey, ...]:
+    """What is in a state only because a run that is still to be undone had imported it, or found it again."""
+    pending = state.pending_rollback
+    if pending is None or not pending.taken_up:
+        return ()
+    found = matched(pending.taken_up, (each.identity for each in state.objects.values()))
+    return tuple(same.key for same in found.values())
 
 
 def managed(objects: Iterable[ResourceObject]) -> list[ResourceObject]:

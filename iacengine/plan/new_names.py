@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any, Final
 
+from iacengine.addresses import Mode
 from iacengine.schema import Schema
-from iacengine.state.model import ResourceObject
+from iacengine.state.model import ResourceObject, State
 
 _TELLING: Final = 8
 """From this length on, in characters, a name is known inside longer texts too (a URL, an ARN)."""
@@ -25,6 +26,33 @@ def given_names(stored: ResourceObject, schema: Schema) -> dict[str, str]:
         and isinstance(text := stored.attributes.get(name), str)
         and text
     }
+
+
+def through_data(state: State) -> dict[str, tuple[str, ...]]:
+    """The blocks from whose objects the data sources of each block were read."""
+    return {
+        str(address.config): stored.dependencies
+        for (address, _), stored in state.objects.items()
+        if address.resource.mode is Mode.DATA
+    }
+
+
+def reached(blocks: Iterable[str], through: Mapping[str, Iterable[str]]) -> list[str]:
+    """The blocks, and those behind them that are only seen through data sources."""
+    found = dict.fromkeys(blocks)
+    waiting = list(found)
+    while waiting:
+        for block in through.get(waiting.pop(), ()):
+            if block not in found:
+                found[block] = None
+                waiting.append(block)
+    return list(found)
+
+
+def names_with_id(stored: ResourceObject, names: Names) -> dict[str, str]:
+    """Those of an object's old names that hold its id: they mean it wherever they stand."""
+    id_ = stored.attributes.get("id")
+    return {old: new for old, new in names.items() if id_ in old} if isinstance(id_, str) and id_ else {}
 
 
 def with_names(text: str, names: Names) -> str:

@@ -9,10 +9,10 @@ from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
 from iacengine.graph.nodes import Kind, Node
+from iacengine.plan.difference import taken_up_by
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import PriorObject
-from iacengine.plan.undoing import taken_up_by
 from iacengine.state.model import ResourceObject
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def plan_orphans(walk: Walk) -> None:
             _plan_orphan(walk, found, is_taken_up=found.key in taken_up)
         except DiagnosticsError as problem:
             walk.findings.add(*problem.diagnostics)
+    _refuse_double_lives(walk)
     forgotten = [change for key in taken_up if (change := walk.changes.get(key)) and change.action is Action.FORGET]
     if forgotten:
         walk.findings.add(_only_taken_up(forgotten))
@@ -142,6 +143,29 @@ def _is_forgotten(walk: Walk, address: ResourceInstance) -> bool:
         if any(not removed.destroy and removed.source.contains(inner) for removed in module.removed):
             return True
     return False
+
+
+def _refuse_double_lives(walk: Walk) -> None:
+    """What is imported to one address may not be destroyed under another."""
+    imported = {
+        _known_as(change): change.address for change in walk.changes.values() if change.import_id and change.prior
+    }
+    for change in walk.changes.values() if imported else ():
+        address = imported.get(_known_as(change)) if change.action is Action.DELETE and change.prior else None
+        if address is not None:
+            problem = error(
+                "Imported object would be destroyed",
+                f"{address} imports what the state has as {change.address}, which no block wants any more, so that it "
+                "would be destroyed.",
+                remedy=f"Write a moved block from {change.address} to {address} in place of the import block.",
+                address=str(address),
+            )
+            walk.findings.add(problem)
+
+
+def _known_as(change: Change) -> tuple[str, str, object]:
+    id_ = change.prior.attributes.get("id") if change.prior is not None else None
+    return (change.address.resource.type, change.provider, id_ or str(change.address))
 
 
 def _only_taken_up(forgotten: Sequence[Change]) -> Diagnostic:

@@ -7,25 +7,26 @@ made again from is the object as it was, without what its provider computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from iacengine.addresses import Mode, ResourceInstance, parse_provider_reference
+from iacengine.addresses import Mode, parse_provider_reference
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import WorkingValues
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error, warning
 from iacengine.lang.values import SENSITIVE, Value
-from iacengine.plan.difference import difference, managed
+from iacengine.plan.difference import difference, managed, placed
 from iacengine.plan.events import Listener, Warned
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode, Reason
-from iacengine.plan.new_names import given_names, mentions, renamed_data
+from iacengine.plan.new_names import given_names, mentions, names_with_id, reached, renamed_data, through_data
 from iacengine.plan.order import order_restoration
 from iacengine.plan.outputs import stored_output
 from iacengine.plan.prior import PriorObject, open_stored
 from iacengine.plan.refresh import Refresh
+from iacengine.plan.undoing import WayBack, way_back
 from iacengine.provider.instances import Providers
 from iacengine.provider.planning import changed
 from iacengine.provider.protocol import PlanRequest, Provider
@@ -34,8 +35,7 @@ from iacengine.schema.configured import configuration_of
 from iacengine.schema.proposed import proposed_new
 from iacengine.schema.unknowns import alike
 from iacengine.schema.values import get_path, mark_paths
-from iacengine.state.identity import matched
-from iacengine.state.model import ObjectKey, PendingRollback, ResourceObject, State
+from iacengine.state.model import ObjectKey, ResourceObject, State
 
 NewKey = Callable[[], str]
 
@@ -55,110 +55,98 @@ class Surroundings:
 
 def plan_restoration(
     now: State,
-    target: State,
+    target: State | None,
     around: Surroundings,
     listener: Listener,
     new_key: NewKey,
     *,
     on_failure: str = "pause",
     refresh: bool = False,
-    undoes: PendingRollback | None = None,
     protecting: bool = False,
 ) -> Plan:
-    """What has to be done so that the objects of `now` become those of `target` again.
+    """What has to be done so that the objects of `now` become those of `target` again (None: those that its pending
+    rollback leads back to).
 
-    `refresh`: look up what is there first. `undoes`: the pending rollback that is carried out. Nothing that was
-    protected before is deleted; `protecting`: nor is what was made since, and what is protected stays so. (A run that
-    failed is undone without that: what it made, protected or not, was never promised to anybody.) Raises
-    DiagnosticsError when a provider that is needed is declared nowhere or cannot be asked, and when something
-    protected would have to go.
+    `refresh`: look up what is there first. Nothing that was protected before is deleted; `protecting`: nor is what was
+    made since, and what is protected stays so. (A run that failed is undone without that: what it made, protected or
+    not, was never promised to anybody.) Raises DiagnosticsError when a provider that is needed is declared nowhere or
+    cannot be asked, and when something protected would have to go.
     """
     with ThreadPoolExecutor(around.parallelism, thread_name_prefix="restore") as pool:
-        return _Restoration(now, target, around, listener, new_key, pool, undoes, protecting).plan(
-            on_failure, refresh=refresh
-        )
+        restoration = _Restoration(now, around, listener, new_key, pool, protecting)
+        seen = restoration.refreshed() if refresh else now
+        back = way_back(seen) if target is None else WayBack(target, difference(seen, target))
+        return restoration.plan(seen, back, on_failure, undoes=target is None)
 
 
 @dataclass(slots=True, eq=False)
 class _Restoration:
     stored: State
-    target: State
     around: Surroundings
     listener: Listener
     new_key: NewKey
     pool: ThreadPoolExecutor
-    undoes: PendingRollback | None
     protecting: bool
     findings: Findings = field(default_factory=Findings)
     changes: list[Change] = field(default_factory=list)
-    state_changes: dict[ObjectKey, ResourceObject | None] = field(default_factory=dict)
-    freed: set[ResourceInstance] = field(default_factory=set)
+    left: set[ObjectKey] = field(default_factory=set)
+    """The keys under which something is not any more, before the first step."""
+    put: dict[ObjectKey, ResourceObject] = field(default_factory=dict)
+    """What is under other keys, or remembered otherwise, before the first step."""
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     """By block: what its objects were called, and what those that stand in their place are called."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """Those of the names that hold an id."""
     unchanged: list[tuple[ResourceObject, Change]] = field(default_factory=list)
     """What is as it was, as changes that follow all the same where another object gets a new name."""
     past_names: dict[str, set[str]] = field(default_factory=dict)
     """By block: what those of its objects were called that are to be made again."""
+    through: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def plan(self, on_failure: str, *, refresh: bool) -> Plan:
-        now = self._refreshed(self.stored) if refresh else self.stored
-        skipped = self.undoes.skipped if self.undoes is not None else ()
-        found = difference(now, self.target, skipped)
+    def plan(self, now: State, back: WayBack, on_failure: str, *, undoes: bool) -> Plan:
+        found, self.through = back.difference, through_data(back.target)
         if found.blocked:
             self.listener(Warned(_blocked(found.blocked)))
         again = self._looked_up(found.missing)
-        occupied = {each.key: each for each in found.superfluous}
-        self._forget_taken_up(occupied)
-        freed: dict[ObjectKey, ResourceObject] = {}
-        for wanted, there in (*found.kept, *again.items()):
-            if there.key != wanted.key:
-                self.state_changes[there.key] = None
-        for wanted, there in (*found.kept, *again.items()):
-            if wanted.key in occupied and (there.key != wanted.key or wanted in again):
-                freed[wanted.key] = occupied[wanted.key]
-        gone = [wanted for wanted in found.missing if wanted not in again]
+        gone = managed([*found.destroyed, *(wanted for wanted in found.missing if wanted not in again)])
+        superfluous = {each.key: each for each in found.superfluous}
+        kept = [*found.kept, *_taken_from(superfluous, again)]
+        for there in (*found.forgotten, *(there for wanted, there in kept if there.key != wanted.key)):
+            self._leave(there)
         # What stands in the place of one that is gone may do when it is changed.
-        places = {each: occupied[each.key] for each in gone if each.key in occupied and not occupied[each.key].tainted}
+        places = {each: superfluous[each.key] for each in gone if not _is_tainted(superfluous.get(each.key))}
         for wanted in gone:
             self._note_names(wanted, places.get(wanted))
         for wanted in gone:
-            occupant = places.get(wanted)
-            if occupant is not None:
-                del occupied[wanted.key]
-                self._restore(wanted, occupant, existed=True)
-                continue
-            if wanted.key in occupied:
-                freed[wanted.key] = occupied[wanted.key]
-            self._make(self._renamed(wanted))
-        for wanted, there in (*found.kept, *again.items()):
-            self._restore(wanted, there, existed=wanted not in again)
-        for superfluous in occupied.values():
-            self._refuse_destroy(superfluous, protected=self.protecting and superfluous.protected)
-            self._delete(superfluous, aside=superfluous.key in freed)
+            if wanted in places:
+                del superfluous[wanted.key]
+                self._restore(wanted, places[wanted], made_since=True)
+            else:
+                self._make(self._renamed(wanted))
+        for wanted, there in (*kept, *again.items()):
+            self._restore(wanted, there)
+        needed = {wanted.key for wanted, _ in (*kept, *again.items())} | {wanted.key for wanted in gone}
+        for each in superfluous.values():
+            self._refuse_destroy(each, protected=self.protecting and each.protected)
+            self._delete(each, aside=each.key in needed)
         # Only now it is known which objects are to be made again.
         self.changes += [change for wanted, change in self.unchanged if self._refers_to_the_past(wanted)]
-        self._restore_data(now, skipped)
+        self._restore_data(now, back.target)
         self.findings.raise_errors()
-        return self._assembled(on_failure)
+        return self._assembled(back.target, on_failure, undoes=undoes)
 
     # --- looking up ------------------------------------------------------------------------------------------------
 
-    def _refreshed(self, state: State) -> State:
+    def refreshed(self) -> State:
         """The state with what its objects are now; what has gone is taken out."""
-        for stored, now in self._read(managed(state.objects.values())).items():
-            if now is not stored:
-                self.state_changes[stored.key] = now
-        return state.with_objects(self.state_changes)
+        seen = self._read(managed(self.stored.objects.values()))
+        self.left |= {stored.key for stored, now in seen.items() if now is None}
+        self.put |= {stored.key: now for stored, now in seen.items() if now is not None and now is not stored}
+        return self.stored.with_objects({stored.key: now for stored, now in seen.items() if now is not stored})
 
     def _looked_up(self, missing: Sequence[ResourceObject]) -> dict[ResourceObject, ResourceObject]:
-        """Those that exist all the same, as they are now: what was only forgotten is not made a second time.
-
-        What is known to be destroyed is not looked up: clouds are eventually consistent, and show it for a while.
-        """
-        changes = self.undoes.changes if self.undoes is not None else ()
-        destroyed = {change.wanted.key for change in changes if change.wanted is not None and change.destroyed}
-        forgotten = [stored for stored in missing if stored.key not in destroyed]
-        return {stored: now for stored, now in self._read(forgotten).items() if now is not None}
+        """Those that exist all the same, as they are now: what was only forgotten is not made a second time."""
+        return {stored: now for stored, now in self._read(missing).items() if now is not None}
 
     def _read(self, objects: Sequence[ResourceObject]) -> dict[ResourceObject, ResourceObject | None]:
         by_provider: dict[str, list[ResourceObject]] = {}
@@ -191,65 +179,77 @@ class _Restoration:
         now = given_names(occupant, schema)
         changed_names = {text: now[name] for name, text in before.items() if name in now and now[name] != text}
         self.names.setdefault(block, {}).update(changed_names)
+        self.ids |= names_with_id(wanted, changed_names)
 
     def _renamed(self, wanted: ResourceObject) -> ResourceObject:
         """The object as it was, but for the names of what stands in the place of others that it refers to."""
         names: dict[str, str] = {}
-        for block in wanted.dependencies if self.names else ():
+        for block in self._needs(wanted) if self.names else ():
             names.update(self.names.get(block, {}))
         return replace(wanted, attributes=renamed_data(wanted.attributes, names)) if names else wanted
+
+    def _needs(self, wanted: ResourceObject) -> Sequence[str]:
+        return reached(wanted.dependencies, self.through)
 
     def _refers_to_the_past(self, wanted: ResourceObject) -> bool:
         """Whether an object calls another by a name that it will not have any more."""
         past: set[str] = set()
-        for block in wanted.dependencies if self.past_names else ():
+        for block in self._needs(wanted) if self.past_names else ():
             past |= self.past_names.get(block, set())
         return bool(past) and mentions(wanted.attributes, past)
 
-    def _restore(self, wanted: ResourceObject, there: ResourceObject, *, existed: bool) -> None:
-        """Make what is there what it was."""
+    def _restore(self, wanted: ResourceObject, there: ResourceObject, *, made_since: bool = False) -> None:
+        """Make what is there what it was; `made_since`: it stands in the place of what is gone."""
         provider, schema = self._configured(wanted)
-        wanted = self._renamed(wanted)
         if self.protecting and there.protected and not wanted.protected:
             wanted = replace(wanted, protected=True)
         before = open_stored(there, schema, provider)
-        after = open_stored(wanted, schema, provider)
-        base = replace(there, address=wanted.address, deposed=wanted.deposed)
-        if not wanted.deposed and not alike(before.value, after.value):
-            request, planned, paths = _planned(provider, schema, before, after)
-            if any(changed(get_path(request.prior, path), get_path(planned, path)) for path in paths):
-                self._refuse_destroy(base, protected=there.protected or wanted.protected)
-                self._delete(base, aside=True)
-                self._note_names(there, None)
-                self._make(replace(wanted, attributes={**wanted.attributes, **given_names(there, schema)}))
-                return
-            if not alike(before.value, planned):
-                if there.key != wanted.key or not existed:
-                    self.state_changes[wanted.key] = base
-                change = _change(
-                    wanted, Action.UPDATE, before.marked, _marked(planned, after), prior=base, restores=wanted
-                )
-                self.changes.append(change)
-                return
+        if wanted.deposed:
+            self._keep(wanted, there)
+            return
+        base, named = placed(there, *wanted.key), self._renamed(wanted)
+        asked = _asked(provider, schema, before, named)
+        if asked.replaces and named is not wanted:
+            asked_plainly = _asked(provider, schema, before, wanted)
+            if not asked_plainly.replaces:  # another's new name is no reason to destroy it
+                asked = asked_plainly
+        if asked.replaces:
+            was_protected = wanted.protected and not made_since
+            self._refuse_destroy(base, protected=was_protected or (self.protecting and there.protected))
+            self._delete(base, aside=True)
+            self._note_names(there, None)
+            self._make(replace(named, attributes={**named.attributes, **given_names(there, schema)}))
+        elif not alike(before.value, asked.planned):
+            if base is not self.stored.objects.get(there.key):
+                self._put(base)
+            after, becomes = _marked(asked.planned, asked.after), asked.after.stored
+            self.changes.append(_change(becomes, Action.UPDATE, before.marked, after, prior=base, restores=becomes))
+        else:
+            kept, becomes = self._keep(wanted, there), asked.after.stored
+            follows = _change(becomes, Action.UPDATE, before.marked, asked.after.marked, prior=kept, restores=becomes)
+            self.unchanged.append((becomes, follows))
+
+    def _keep(self, wanted: ResourceObject, there: ResourceObject) -> ResourceObject:
+        """What is there, remembered as it was."""
         kept = replace(
             wanted,
-            attributes=base.attributes,
-            schema_version=base.schema_version,
-            private=base.private,
-            token=base.token,
+            attributes=there.attributes,
+            schema_version=there.schema_version,
+            private=there.private,
+            token=there.token,
         )
-        if there.key != wanted.key or not existed or _memory(there) != _memory(wanted):
-            self.state_changes[wanted.key] = kept
-        if not wanted.deposed:
-            follows = _change(wanted, Action.UPDATE, before.marked, after.marked, prior=kept, restores=wanted)
-            self.unchanged.append((wanted, follows))
+        if self.stored.objects.get(wanted.key) is not there or _memory(there) != _memory(wanted):
+            self._put(kept)
+        return kept
 
-    def _forget_taken_up(self, superfluous: dict[ObjectKey, ResourceObject]) -> None:
-        """What the run that is undone did not make is neither destroyed nor changed where others have its place."""
-        taken_up = self.undoes.taken_up if self.undoes is not None else ()
-        for same in matched(taken_up, [each.identity for each in superfluous.values()]).values():
-            del superfluous[same.key]
-            self.state_changes.setdefault(same.key, None)
+    def _leave(self, there: ResourceObject) -> None:
+        """Something is not under its key any more."""
+        self.left.add(there.key)
+        if self.put.get(there.key) is there:
+            del self.put[there.key]
+
+    def _put(self, found: ResourceObject) -> None:
+        self.put[found.key] = found
 
     def _refuse_destroy(self, there: ResourceObject, *, protected: bool) -> None:
         if not protected or there.deposed:
@@ -269,34 +269,31 @@ class _Restoration:
         """Delete what is there; `aside`: its key is needed for something else, so it is deposed first."""
         provider, schema = self._configured(there)
         if aside:
-            moved = replace(there, deposed=self.new_key())
-            occupant = self.state_changes.get(there.key)
-            if occupant is None or matched([occupant.identity], [there.identity]):
-                self.state_changes[there.key] = None
-            self.state_changes[moved.key] = moved
-            self.freed.add(there.address)
-            there = moved
+            self._leave(there)
+            there = replace(there, deposed=self.new_key())
+            self._put(there)
         before = open_stored(there, schema, provider).marked
         self.changes.append(
             _change(there, Action.DELETE, before, None, prior=there, reason=Reason.DELETE_BECAUSE_NO_RESOURCE_CONFIG)
         )
 
-    def _restore_data(self, now: State, skipped: Container[ResourceInstance]) -> None:
+    def _restore_data(self, now: State, target: State) -> None:
         """What was read before counts again."""
-        for key in now.objects:
-            if key[0].resource.mode is Mode.DATA and key not in self.target.objects and key[0] not in skipped:
-                self.state_changes[key] = None
-        for key, stored in self.target.objects.items():
-            if key[0].resource.mode is Mode.DATA and key[0] not in skipped:
+        self.left |= {key for key in now.objects if key[0].resource.mode is Mode.DATA and key not in target.objects}
+        for key, stored in target.objects.items():
+            if key[0].resource.mode is Mode.DATA:
                 there = now.objects.get(key)
                 if there is None or there.attributes != stored.attributes or _memory(there) != _memory(stored):
-                    self.state_changes[key] = stored
+                    self._put(stored)
 
     # --- the result ------------------------------------------------------------------------------------------------
 
-    def _assembled(self, on_failure: str) -> Plan:
+    def _assembled(self, target: State, on_failure: str, *, undoes: bool) -> Plan:
         around = self.around
-        prior_state = self.stored.with_objects(self.state_changes)
+        target = self._with_new_ids(target)
+        state_changes: dict[ObjectKey, ResourceObject | None] = dict.fromkeys(self.left)
+        state_changes |= self.put
+        prior_state = self.stored.with_objects(state_changes)
         changes = tuple(sorted(self.changes, key=lambda change: (change.address.sort_key, change.deposed)))
         calls = around.working.calls.items()
         return Plan(
@@ -306,17 +303,32 @@ class _Restoration:
             base_serial=self.stored.serial,
             prior_state=prior_state,
             changes=changes,
-            steps=order_restoration(changes, prior_state, self.target, commit_last=on_failure == "rollback"),
-            outputs=_outputs(self.stored, self.target),
-            state_changes=self.state_changes,
+            steps=order_restoration(changes, prior_state, target, commit_last=on_failure == "rollback"),
+            outputs=_outputs(self.stored, target),
+            state_changes=state_changes,
             variables=around.variables,
             modules={key: ModuleExpansion(expansion.kind, expansion.keys) for key, expansion in calls},
-            checks=self.target.checks,
+            checks=target.checks,
             on_failure=on_failure,
             timestamp=around.timestamp,
-            target=self.target,
-            undoes_rollback=self.undoes is not None,
+            target=target,
+            undoes_rollback=undoes,
         )
+
+    def _with_new_ids(self, target: State) -> State:
+        """The target whose outputs and data name what stands in the place of others."""
+        if not self.ids:
+            return target
+        outputs = {
+            name: replace(each, value=renamed_data(each.value, self.ids)) for name, each in target.outputs.items()
+        }
+        data = {
+            key: replace(each, attributes=renamed_data(each.attributes, self.ids))
+            for key, each in target.objects.items()
+            if key[0].resource.mode is Mode.DATA
+        }
+        self.put |= {key: each for key, each in data.items() if each.attributes != target.objects[key].attributes}
+        return replace(target, outputs=outputs, objects={**target.objects, **data})
 
     def _configured(self, stored: ResourceObject) -> tuple[Provider, Schema]:
         reference = parse_provider_reference(stored.provider)
@@ -329,6 +341,48 @@ class _Restoration:
         return self.around.providers.configured(reference), schema
 
 
+def _taken_from(
+    superfluous: dict[ObjectKey, ResourceObject], again: dict[ResourceObject, ResourceObject]
+) -> list[tuple[ResourceObject, ResourceObject]]:
+    """Pairs of those that were found again and that the state has all the same: an object that nothing but its id in
+    the cloud tells. They are taken out of both."""
+    ids = {(each.address.resource.type, each.attributes.get("id")): each for each in superfluous.values()}
+    pairs = []
+    for wanted, seen in list(again.items()):
+        id_ = seen.attributes.get("id")
+        same = ids.pop((wanted.address.resource.type, id_), None) if isinstance(id_, str) and id_ else None
+        if same is not None and _source(same) == _source(wanted):
+            pairs.append((wanted, same))
+            del superfluous[same.key], again[wanted]
+    return pairs
+
+
+def _source(stored: ResourceObject) -> str:
+    return parse_provider_reference(stored.provider).source
+
+
+def _is_tainted(found: ResourceObject | None) -> bool:
+    return found is None or found.tainted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What a provider says of making an object what another is (`after`)."""
+
+    after: PriorObject
+    planned: Value
+    replaces: bool
+
+
+def _asked(provider: Provider, schema: Schema, before: PriorObject, wanted: ResourceObject) -> _Asked:
+    """Raises DiagnosticsError when the provider refuses."""
+    after = open_stored(wanted, schema, provider)
+    if alike(before.value, after.value):
+        return _Asked(after, before.value, replaces=False)
+    request, planned, paths = _planned(provider, schema, before, after)
+    return _Asked(after, planned, forces_replacement(request.prior, planned, paths))
+
+
 def _planned(
     provider: Provider, schema: Schema, before: PriorObject | None, after: PriorObject
 ) -> tuple[PlanRequest, Value, tuple[tuple[str | int, ...], ...]]:
@@ -339,6 +393,11 @@ def _planned(
     if errors:
         raise DiagnosticsError(*(replace(found, address=str(after.stored.address)) for found in errors))
     return request, response.planned, response.requires_replace if before is not None else ()
+
+
+def forces_replacement(prior: Value, planned: Value, paths: Sequence[tuple[str | int, ...]]) -> bool:
+    """Whether what is planned cannot be had by an update. `paths`: attributes whose change the provider cannot make."""
+    return any(changed(get_path(prior, path), get_path(planned, path)) for path in paths)
 
 
 def restoring_request(schema: Schema, before: PriorObject | None, after: PriorObject) -> PlanRequest:

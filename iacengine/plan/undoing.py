@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode, ResourceInstance
-from iacengine.plan.difference import difference, managed, placed, same_objects
+from iacengine.plan.difference import Difference, difference, managed, same_objects, taken_up_by
 from iacengine.state.identity import Identity, matched
 from iacengine.state.model import ObjectKey, PendingChange, PendingRollback, ResourceObject, State
 
@@ -29,6 +29,17 @@ class Ending:
     destroyed: Sequence[Identity] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WayBack:
+    """Where the pending rollback of a state leads, and what differs from that."""
+
+    target: State
+    difference: Difference
+
+
+# --- after a run ----------------------------------------------------------------------------------------------------
+
+
 def left_to_undo(ending: Ending, state: State) -> PendingRollback | None:
     """What is still to be undone after a run, which led to `state`."""
     before = ending.stored.pending_rollback
@@ -41,112 +52,213 @@ def left_to_undo(ending: Ending, state: State) -> PendingRollback | None:
         pending = PendingRollback(ending.run, ending.stored.serial or None)
     else:
         return None
-    target, taken_up = _state_before(ending.stored, ending.prepared, ending.moves)
-    pending = replace(pending, taken_up=(*pending.taken_up, *taken_up))
-    return leading_back(pending, state, target, ending.destroyed)
+    target, taken_up = _state_before(ending)
+    remade = matched(pending.taken_up, ending.destroyed)  # what comes in their place is nobody else's
+    known = tuple(each for each in pending.taken_up if each not in remade)
+    return _leading_back(replace(pending, taken_up=(*known, *taken_up)), state, target, ending.destroyed)
 
 
-def target_of(state: State) -> State:
-    """The state that the pending rollback of a state leads back to; the state itself where it has none.
-
-    What the rollback does not speak of stays; what has come meanwhile into a place that is awaited, too.
-    """
+def to_forget(state: State, destroyed: Iterable[Identity]) -> tuple[ObjectKey, ...]:
+    """The objects that are taken out of the state when all is undone: what the run had taken up into it. What is
+    `destroyed` of that on the way back, and made again, stays: nothing that was made is forgotten."""
     pending = state.pending_rollback
     if pending is None:
-        return state
-    objects = dict(state.objects)
-    identities = [each.identity for each in objects.values()]
-    found = matched((change.there for change in pending.changes if change.there is not None), identities)
-    for same in found.values():
-        del objects[same.key]
-    taken_up = _take_out(objects, pending.taken_up)
-    _put_in(objects, (change.wanted for change in pending.changes if change.wanted is not None))
-    _put_in(objects, taken_up)
-    return replace(state, objects=objects, outputs=pending.outputs, checks=pending.checks, pending_rollback=None)
+        return ()
+    remade = matched(pending.taken_up, destroyed)
+    left = replace(pending, taken_up=tuple(each for each in pending.taken_up if each not in remade))
+    return taken_up_by(replace(state, pending_rollback=left))
 
 
-def leading_back(
+def _leading_back(
     pending: PendingRollback, state: State, target: State, destroyed: Iterable[Identity]
 ) -> PendingRollback:
     """The pending rollback, as it stands in `state` so that it leads to `target`. `destroyed`: since it was written."""
-    found = difference(state, target)
+    found = difference(replace(state, pending_rollback=pending), target)
     earlier = [change.wanted.identity for change in pending.changes if change.wanted is not None and change.destroyed]
     gone = matched((wanted.identity for wanted in found.missing), (*earlier, *destroyed))
-    changes = [PendingChange(None, wanted, wanted.identity in gone) for wanted in found.missing]
-    changes += [PendingChange(there.identity, wanted) for wanted, there in found.kept if there is not wanted]
-    forgotten = matched((each.identity for each in found.superfluous), pending.taken_up)
-    changes += [PendingChange(each.identity, None) for each in found.superfluous if each.identity not in forgotten]
+    left = {each.key: each for each in found.superfluous}
+    at = {each.address: each.key for each in found.superfluous}  # what is put aside has another key
+    changes = [PendingChange(there.identity, wanted) for wanted, there in found.kept if there is not wanted]
+    for wanted in found.missing:
+        if wanted.identity in gone:
+            instead = left.pop(wanted.key if wanted.key in left else at.get(wanted.address, wanted.key), None)
+            changes.append(PendingChange(instead.identity if instead else None, wanted, destroyed=True))
+        else:
+            changes.append(PendingChange(None, wanted))
+    changes += [PendingChange(each.identity, None) for each in left.values()]
     for key in dict.fromkeys((*state.objects, *target.objects)):
-        there, wanted = state.objects.get(key), target.objects.get(key)
-        if key[0].resource.mode is Mode.DATA and there is not wanted:
-            changes.append(PendingChange(there.identity if there is not None else None, wanted))
+        there, was = state.objects.get(key), target.objects.get(key)
+        if key[0].resource.mode is Mode.DATA and there is not was:
+            changes.append(PendingChange(there.identity if there is not None else None, was))
     return replace(pending, changes=tuple(changes), outputs=target.outputs, checks=target.checks)
 
 
-def to_forget(pending: PendingRollback, state: State) -> tuple[ObjectKey, ...]:
-    """The objects that are taken out of the state when all is undone: what the run had taken up into it. What it had
-    destroyed of that, and was made again, stays: nothing that was made is forgotten."""
-    return tuple(key for key in taken_up_by(replace(state, pending_rollback=pending)) if key[0] not in pending.skipped)
-
-
-def taken_up_by(state: State) -> tuple[ObjectKey, ...]:
-    """What is in a state only because a run that is still to be undone had imported it, or found it again."""
-    pending = state.pending_rollback
-    if pending is None or not pending.taken_up:
-        return ()
-    found = matched(pending.taken_up, (each.identity for each in state.objects.values()))
-    return tuple(same.key for same in found.values())
-
-
-def _state_before(
-    stored: State, prepared: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]
-) -> tuple[State, tuple[Identity, ...]]:
-    """The state that undoing a run leads back to: what planning found out of objects stays, what it moved or put aside
-    is where it was, and who needed it calls it as before. And what it took up that was not in the state at all."""
-    objects = {key: found for key, found in stored.objects.items() if key[0].resource.mode is Mode.DATA}
+def _state_before(ending: Ending) -> tuple[State, tuple[Identity, ...]]:
+    """The state that undoing a run leads back to: what planning found out of objects stays, all that it changed in what
+    is remembered of them does not. And what the run took up that was not in the state at all."""
+    objects = {key: found for key, found in ending.stored.objects.items() if key[0].resource.mode is Mode.DATA}
     new: list[ResourceObject] = []
-    for found, before in _with_origins(stored, prepared, moves):
+    for found, before in _with_origins(ending):
         if before is None:
             new.append(found)
-            continue
-        back = placed(found, *before.key)
-        if back.dependencies != before.dependencies:
-            back = replace(back, dependencies=before.dependencies)
-        objects[before.key] = back
-    target = target_of(replace(prepared, objects=objects))
-    objects = dict(target.objects)
+        else:
+            objects[before.key] = _as_read(found, before)
+    target = way_back(replace(ending.prepared, objects=objects)).target
     # What was to be made again is wanted where it was; the rest was not there before.
-    found_again = {each.key for each, same in same_objects(new, managed(objects.values())) if same is not None}
+    found_again = {each.key for each, same in same_objects(new, managed(target.objects.values())) if same is not None}
     taken_up = [each for each in new if each.key not in found_again]
-    _put_in(objects, taken_up)
-    return replace(target, objects=objects), tuple(each.identity for each in taken_up)
+    objects = {each.key: each for each in taken_up} | dict(target.objects)
+    remade = matched((each.identity for each in taken_up), ending.destroyed)
+    return replace(target, objects=objects), tuple(each.identity for each in taken_up if each.identity not in remade)
 
 
-def _with_origins(
-    stored: State, prepared: State, moves: Iterable[tuple[ResourceInstance, ResourceInstance]]
-) -> list[tuple[ResourceObject, ResourceObject | None]]:
-    """The objects that a plan has prepared, each with what it was before. `moves` tell it of those that nothing else
-    identifies than their place."""
-    back_to = {moved: source for source, moved in moves}
-    listed = managed(prepared.objects.values())
-    identities = [
-        each.identity
-        if each.identity.is_named
-        else replace(each.identity, address=back_to.get(each.address, each.address))
-        for each in listed
-    ]
-    before = {each.identity: each for each in managed(stored.objects.values())}
+def _as_read(found: ResourceObject, before: ResourceObject) -> ResourceObject:
+    """An object as it was before, but for what was read of it since."""
+    if (found.attributes, found.schema_version, found.private) == (
+        before.attributes,
+        before.schema_version,
+        before.private,
+    ):
+        return before
+    return replace(
+        before,
+        attributes=found.attributes,
+        schema_version=found.schema_version,
+        private=found.private,
+        sensitive_paths=found.sensitive_paths,
+    )
+
+
+def _with_origins(ending: Ending) -> list[tuple[ResourceObject, ResourceObject | None]]:
+    """The objects that a plan has prepared, each with what it was before."""
+    back_to = {moved: source for source, moved in ending.moves}
+    listed = managed(ending.prepared.objects.values())
+    identities = [replace(each.identity, address=back_to.get(each.address, each.address)) for each in listed]
+    before = {each.identity: each for each in managed(ending.stored.objects.values())}
     found = matched(identities, before)
     origins = (found.get(identity) for identity in identities)
     return [(each, before[was] if was is not None else None) for each, was in zip(listed, origins, strict=True)]
 
 
-def _take_out(objects: dict[ObjectKey, ResourceObject], identities: Iterable[Identity]) -> list[ResourceObject]:
-    found = matched(identities, (each.identity for each in objects.values()))
-    return [objects.pop(same.key) for same in found.values()]
+# --- the way back ---------------------------------------------------------------------------------------------------
 
 
-def _put_in(objects: dict[ObjectKey, ResourceObject], found: Iterable[ResourceObject]) -> None:
-    """Put objects where nothing else is."""
-    for each in found:
-        objects.setdefault(each.key, each)
+def way_back(state: State) -> WayBack:
+    """Where the pending rollback of a state leads; to the state itself where it has none.
+
+    What the rollback does not speak of stays. What is to come to a place where something else has come meanwhile stays
+    where it is as well.
+    """
+    pending = state.pending_rollback
+    if pending is None:
+        kept = tuple((each, each) for each in managed(state.objects.values()))
+        return WayBack(state, Difference(kept))
+    changes = _found(pending.changes, state)
+    stays = _untouched(state, changes)
+    changes, blocked, superfluous = _without_blocked(changes, stays)
+    objects = stays | {change.wanted.key: change.wanted for change, _ in changes if change.wanted is not None}
+    touched = {there.key for _, there in changes if there is not None}
+    forgotten = []
+    for key in taken_up_by(state):
+        if key in touched:
+            continue
+        if key in objects:
+            forgotten.append(state.objects[key])
+        else:
+            objects[key] = stays[key] = state.objects[key]
+    kept_pairs = [(each, each) for each in stays.values()]
+    missing, destroyed = [], []
+    for change, there in changes:
+        wanted = change.wanted
+        if there is not None and (wanted is None or change.destroyed):
+            superfluous.append(there)
+        if wanted is not None and change.destroyed:
+            destroyed.append(wanted)
+        elif wanted is not None and there is not None:
+            kept_pairs.append((wanted, there))
+        elif wanted is not None and not wanted.deposed:
+            missing.append(wanted)
+    by_key = {wanted.key: (wanted, there) for wanted, there in kept_pairs}
+    found = Difference(
+        tuple(by_key[wanted.key] for wanted in managed(wanted for wanted, _ in kept_pairs)),
+        missing=tuple(managed(missing)),
+        destroyed=tuple(managed(destroyed)),
+        superfluous=tuple(managed(superfluous)),
+        forgotten=tuple(managed(forgotten)),
+        blocked=tuple(managed(blocked)),
+    )
+    target = replace(state, objects=objects, outputs=pending.outputs, checks=pending.checks, pending_rollback=None)
+    return WayBack(target, found)
+
+
+_Found = list[tuple[PendingChange, ResourceObject | None]]
+"""Changes, each with the object of the state that it speaks of."""
+
+
+def _found(changes: Iterable[PendingChange], state: State) -> _Found:
+    listed = list(changes)
+    wanted = (change.there for change in listed if change.there is not None)
+    found = matched(wanted, (each.identity for each in state.objects.values()))
+    keys = [found.get(change.there) if change.there is not None else None for change in listed]
+    return [(change, state.objects[same.key] if same else None) for change, same in zip(listed, keys, strict=True)]
+
+
+def _untouched(state: State, changes: _Found) -> dict[ObjectKey, ResourceObject]:
+    touched = {there.key for _, there in changes if there is not None} | set(taken_up_by(state))
+    return {key: each for key, each in state.objects.items() if key not in touched}
+
+
+def _without_blocked(
+    changes: _Found, stays: dict[ObjectKey, ResourceObject]
+) -> tuple[_Found, list[ResourceObject], list[ResourceObject]]:
+    """The changes that can be made; what is wanted in vain; and what is to go all the same. Adds to `stays`."""
+    blocked: list[ResourceObject] = []
+    superfluous: list[ResourceObject] = []
+    while held := [each for each in changes if each[0].wanted is not None and each[0].wanted.key in stays]:
+        for change, there in held:
+            assert change.wanted is not None, "it is wanted somewhere"
+            blocked.append(change.wanted)
+            if there is not None and change.destroyed:
+                superfluous.append(there)
+            elif there is not None:
+                stays[there.key] = there
+        changes = [each for each in changes if each not in held]
+    return changes, blocked, superfluous
+
+
+# --- leaving out ----------------------------------------------------------------------------------------------------
+
+
+def left_out(
+    state: State, addresses: Iterable[ResourceInstance]
+) -> tuple[PendingRollback | None, tuple[ResourceInstance, ...]]:
+    """The pending rollback of a state without what concerns some objects; and the others that stay as well, because
+    those need them."""
+    pending = state.pending_rollback
+    if pending is None:
+        return None, ()
+    changes = _found(pending.changes, state)
+    out = set(addresses)
+    asked = frozenset(out)
+    while True:
+        blocks = {block for key, each in state.objects.items() if key[0] in out for block in each.dependencies}
+        needed = {
+            there.address
+            for change, there in changes
+            if there is not None and (change.wanted is None or change.destroyed) and str(there.address.config) in blocks
+        }
+        if needed <= out:
+            break
+        out |= needed
+    taken_up = {key for key in taken_up_by(state) if key[0] in out}
+    left = matched((state.objects[key].identity for key in taken_up), pending.taken_up).values()
+    pending = replace(
+        pending,
+        changes=tuple(
+            change
+            for change, there in changes
+            if change.address not in out and (there is None or there.address not in out)
+        ),
+        taken_up=tuple(each for each in pending.taken_up if each not in set(left)),
+    )
+    return pending, tuple(sorted(out - asked, key=lambda each: each.sort_key))

@@ -12,30 +12,27 @@ _Name = Callable[["Identity"], "tuple[object, ...] | None"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`token`: of the operation that created the object; `id`: what its provider calls it ("": nothing, or a secret).
-    An object that has neither is known by its place alone."""
+    """`token`: of the operation that created the object; `id`: what its provider calls it. An object that has neither
+    is known by its place alone. `hidden`: the id is a secret, and is not written down."""
 
     address: ResourceInstance
     deposed: str
     provider: str
     token: str = ""
     id: str = ""
+    hidden: bool = False
 
     @property
     def key(self) -> tuple[ResourceInstance, str]:
         return (self.address, self.deposed)
 
-    @property
-    def is_named(self) -> bool:
-        """Whether anything but its place tells it from others."""
-        return bool(self.token or self.id)
-
 
 def matched(wanted: Iterable[Identity], there: Iterable[Identity]) -> dict[Identity, Identity]:
     """For those wanted the one that is the same object, where it is there.
 
-    Two are the same by the token of their creation; by their id, unless each has a token; by their place, where one of
-    them has neither. Of several that could be it, that in the same place is.
+    Two are the same by the token of their creation; by their id, unless each has a token; by their place, where nothing
+    else tells them. Of several that could be it, that in the same place is; an id of another configuration of the
+    same provider counts only there.
     """
     left, free = dict.fromkeys(wanted), dict.fromkeys(there)
     found: dict[Identity, Identity] = {}
@@ -62,6 +59,11 @@ def _id(each: Identity) -> tuple[object, ...] | None:
     return (each.address.resource.type, each.provider, each.id) if each.id else None
 
 
+def _id_of_the_source(each: Identity) -> tuple[object, ...] | None:
+    source = each.provider.partition('["')[2].partition('"]')[0]  # see ProviderReference
+    return (each.address.resource.type, source, each.id) if each.id else None
+
+
 def _place(each: Identity) -> tuple[object, ...]:
     return each.key
 
@@ -78,18 +80,22 @@ def _any(one: Identity, other: Identity) -> bool:
     return True
 
 
-def _not_both_made(one: Identity, other: Identity) -> bool:
+def _one_without_token(one: Identity, other: Identity) -> bool:
     return not (one.token and other.token)
 
 
-def _not_both_named(one: Identity, other: Identity) -> bool:
-    return not (one.is_named and other.is_named)
+def _neither_told(one: Identity, other: Identity) -> bool:
+    """Whether nothing but the place can tell them: neither by a token, nor by an id that both show."""
+    if (one.token and other.token) or (one.id and other.id):
+        return False
+    return not (one.token or other.token) or not any(each.id or each.hidden for each in (one, other))
 
 
 _WAYS: tuple[tuple[_Name, Callable[[Identity, Identity], bool]], ...] = (
     (_in_place(_token), _any),
     (_token, _any),
-    (_in_place(_id), _not_both_made),
-    (_id, _not_both_made),
-    (_place, _not_both_named),
+    (_in_place(_id), _one_without_token),
+    (_id, _one_without_token),
+    (_in_place(_id_of_the_source), _one_without_token),
+    (_place, _neither_told),
 )

@@ -153,7 +153,6 @@ def pending_to_json(pending: PendingRollback) -> Json:
         "changes": [_pending_change_to_json(change) for change in pending.changes],
         "outputs": {name: output_to_json(pending.outputs[name]) for name in sorted(pending.outputs)},
         "checks": [check_to_json(check) for check in pending.checks],
-        "skipped": list(map(str, pending.skipped)),
         "paused": pending.paused,
         "taken_up": list(map(_identity_to_json, pending.taken_up)),
     }
@@ -167,7 +166,6 @@ def pending_from_json(data: Json) -> PendingRollback:
         tuple(map(_pending_change_from_json, data["changes"])),
         {name: output_from_json(form) for name, form in data["outputs"].items()},
         tuple(map(check_from_json, data["checks"])),
-        tuple(map(parse_resource_instance, data["skipped"])),
         data["paused"],
         tuple(map(_identity_from_json, data["taken_up"])),
     )
@@ -192,7 +190,8 @@ def _pending_change_from_json(data: Json) -> PendingChange:
 
 
 def _identity_to_json(identity: Identity) -> Json:
-    names = {"deposed": identity.deposed, "token": identity.token, "id": identity.id}
+    id_ = "" if identity.hidden else identity.id
+    names = {"deposed": identity.deposed, "token": identity.token, "id": id_, "hidden": identity.hidden}
     data = {"address": str(identity.address), "provider": identity.provider}
     return {**data, **{name: value for name, value in names.items() if value}}
 
@@ -204,6 +203,7 @@ def _identity_from_json(data: Json) -> Identity:
         data["provider"],
         data.get("token", ""),
         data.get("id", ""),
+        data.get("hidden", False),
     )
 
 

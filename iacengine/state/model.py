@@ -53,10 +53,10 @@ class ResourceObject:
         """What it is known by: what is only read by its place, what is made by more than that."""
         if self.address.resource.mode is Mode.DATA:
             return Identity(self.address, self.deposed, self.provider)
-        id_ = self.attributes.get("id") if ("id",) not in self.sensitive_paths else None
-        return Identity(
-            self.address, self.deposed, self.provider, self.token or "", id_ if isinstance(id_, str) else ""
-        )
+        id_ = self.attributes.get("id")
+        id_ = id_ if isinstance(id_, str) else ""
+        hidden = bool(id_) and ("id",) in self.sensitive_paths
+        return Identity(self.address, self.deposed, self.provider, self.token or "", id_, hidden)
 
     def moved_to(self, address: ResourceInstance) -> ResourceObject:
         return replace(self, address=address)
@@ -89,7 +89,8 @@ class CheckResult:
 class PendingChange:
     """What is to become of an object, wherever it is: of `there` (None: it is gone) `wanted` (None: nothing).
 
-    `destroyed`: it is gone because the run has destroyed it; else it may only have been forgotten.
+    `destroyed`: the run has destroyed the object; `there` is what it made in its place, if anything. Else an object
+    that is gone may only have been forgotten.
     """
 
     there: Identity | None
@@ -109,9 +110,9 @@ class PendingRollback:
 
     `changes` lead from the state that this stands in back to the one before the run, as planning had found it, with
     `outputs` and `checks` as they were: all that is needed, however few earlier versions are kept. `run` is its id,
-    `serial` that of the state before it (None: there was none), `skipped` the objects that are to stay as they are.
-    `paused`: it was tried and failed, so that it is tried again only when somebody asks for it. `taken_up`: what the
-    run did not make, but imported or found again; that is forgotten at the end, and never destroyed.
+    `serial` that of the state before it (None: there was none). `paused`: it was tried and failed, so that it is tried
+    again only when somebody asks for it. `taken_up`: what the run did not make, but imported or found again; that is
+    forgotten at the end, and never destroyed.
     """
 
     run: str
@@ -119,7 +120,6 @@ class PendingRollback:
     changes: tuple[PendingChange, ...] = ()
     outputs: Mapping[str, OutputState] = field(default_factory=dict)
     checks: tuple[CheckResult, ...] = ()
-    skipped: tuple[ResourceInstance, ...] = ()
     paused: bool = False
     taken_up: tuple[Identity, ...] = ()
 

@@ -295,6 +295,14 @@ class World:
             stack.backend.break_lock(holder.id)
         stack.backend.close()
 
+    def send_home(self):
+        """Delete what is not in the state: it may stand in networks that are to be deleted."""
+        sight = self.look()
+        with self.cloud_file() as connection:
+            for id_ in sight.cloud.keys() - sight.objects.keys():
+                connection.execute("DELETE FROM objects WHERE id = ?", (id_,))
+        self.has_guest = self.has_guest and GUEST in sight.objects
+
     @contextlib.contextmanager
     def cloud_file(self):
         path = self.folder / "cloud.sqlite"
@@ -392,8 +400,8 @@ class World:
         return after
 
     def kept(self, sight):
-        """What there is, and at which addresses: what is still there when a run is undone."""
-        return self.without_ids(sight.cloud), sight.places
+        """What there is when a run is undone, and at which addresses (None: that is not settled)."""
+        return self.without_ids(sight.cloud), None if sight.replayed.in_flight else sight.places
 
     def ours(self, sight):
         return self.without_ids({id_: thing for id_, thing in sight.cloud.items() if id_ in sight.objects})
@@ -790,6 +798,7 @@ class Lifecycles(RuleBasedStateMachine):
             if world.look().replayed.state is not None:
                 self.recovering("a", [], "undo")
                 self.unprotect()
+            world.send_home()
             self.run("a", [], "pause", 4, refusable=False)
             world.require_done("a")
             self.run("a", [], "rollback", 4, mode=PlanMode.DESTROY, refusable=False)

@@ -40,11 +40,22 @@ def test_who_asks_for_another_try_is_not_told_to_ask_for_it(stuck):
     assert "in 2 steps" in done.out
 
 
-def test_an_object_that_is_left_out_stays(stuck):
+def test_an_object_that_is_left_out_stays_with_what_it_needs(stuck):
     done = stuck.iac("recover", "--skip", "mock_object.b")
-    assert "in 1 step..." in done.out
-    assert [found["name"] for found in stuck.cloud().values()] == ["b"]
-    assert stuck.iac("state", "list").out == "mock_object.b\n"
+    assert "What is to be left as it is needs mock_object.a." in text_of(done)
+    assert sorted(found["name"] for found in stuck.cloud().values()) == ["a", "b"]
+    assert stuck.iac("state", "list").out == "mock_object.a\nmock_object.b\n"
+    assert "nothing to recover" in stuck.iac("recover").out
+
+
+def test_what_needs_an_object_that_is_left_out_is_undone(stack):
+    objects = {**OBJECTS, "d": {"name": "d"}, "b": {"name": "b", "depends_on": ["mock_object.a", "mock_object.d"]}}
+    faults = [FAULTS[0], {"type": "mock_object", "name": "d", "operation": "delete", "nth": 0, "error": "in use"}]
+    stack.write({"provider": {"mock": {"faults": faults}}, "resource": {"mock_object": objects}})
+    stack.apply(code=5)
+    assert "left as it is needs" not in stack.iac("recover", "--skip", "mock_object.d").err
+    assert [found["name"] for found in stack.cloud().values()] == ["d"]
+    assert stack.iac("state", "list").out == "mock_object.d\n"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _full_state() -> State:
         PendingChange(None, objects[1]),
         PendingChange(replace(made, deposed="00c0ffee"), None),
     )
-    pending = PendingRollback("run-1", 7, changes, outputs, checks, (gone,), True, (made,))
+    pending = PendingRollback("run-1", 7, changes, outputs, checks, True, (made,))
     return _state(*objects, outputs=outputs, checks=checks, engine_version="0.1.0", pending_rollback=pending)
 
 

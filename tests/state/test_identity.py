@@ -9,8 +9,10 @@ from iacengine.addresses import parse_resource_instance
 from iacengine.state.identity import Identity, matched
 
 
-def known(place: str, token: str = "", id_: str = "", provider: str = "p") -> Identity:
-    return Identity(parse_resource_instance(f"t.{place}"), "", provider, token, id_)
+def known(
+    place: str, token: str = "", id_: str = "", provider: str = 'provider["h/n/p"]', *, hidden: bool = False
+) -> Identity:
+    return Identity(parse_resource_instance(f"t.{place}"), "", provider, token, id_, hidden)
 
 
 def test_a_token_tells_an_object_wherever_it_is() -> None:
@@ -29,13 +31,29 @@ def test_objects_that_were_made_one_after_the_other_under_one_id_are_two() -> No
 
 
 def test_an_id_counts_within_its_provider() -> None:
-    assert matched([known("a", "", "i1", "p")], [known("a", "", "i1", "q")]) == {}
+    assert matched([known("a", "", "i1")], [known("a", "", "i1", 'provider["h/n/q"]')]) == {}
+
+
+def test_an_id_of_another_configuration_of_the_provider_counts_in_the_same_place() -> None:
+    here, alias = known("a", "", "i1"), 'provider["h/n/p"].west'
+    assert matched([here], [known("a", "", "i1", alias)]) == {here: known("a", "", "i1", alias)}
+    assert matched([here], [known("b", "", "i1", alias)]) == {}
 
 
 def test_what_has_neither_is_known_by_its_place() -> None:
     nameless = known("a")
     assert matched([nameless], [known("b"), known("a", "t1")]) == {nameless: known("a", "t1")}
+    assert matched([nameless], [known("b"), known("a", "", "i1")]) == {nameless: known("a", "", "i1")}
     assert matched([known("a", "t1", "i1")], [known("a", "t2", "i2")]) == {}
+    assert matched([nameless], [known("a", "t1", "i1")]) == {}, "it was made since, and can be told"
+
+
+def test_an_object_whose_id_is_a_secret_is_known_by_it_as_long_as_it_is_not_written_down() -> None:
+    old, new = known("a", "", "i1", hidden=True), known("a", "", "i2", hidden=True)
+    assert matched([old], [new, known("b", "", "i1")]) == {old: known("b", "", "i1")}
+    written = known("a", hidden=True)
+    assert matched([written], [new]) == {written: new}
+    assert matched([written], [known("a", "t1", "i2", hidden=True)]) == {}
 
 
 def test_of_several_with_one_id_that_in_the_same_place_is_meant() -> None:

@@ -73,7 +73,6 @@ states = st.builds(
         ).map(tuple),
         outputs,
         st.lists(check_results, max_size=1).map(tuple),
-        st.lists(addresses, max_size=1).map(tuple),
         st.booleans(),
         st.lists(identities, max_size=1).map(tuple),
     ),

@@ -118,17 +118,17 @@ def mv(
 
     A `moved` block in the configuration does the same, and tells everybody who uses the module.
     """
-    from iacengine.cli.state_access import edit_state, moves_between, open_stack  # lazy: help needs none of it
+    from iacengine.cli.state_access import edit_state, move_between, open_stack  # lazy: help needs none of it
 
     stack = open_stack(path, state)
     with edit_state(stack, "iac state mv", lock_timeout) as edit:
-        moves = moves_between(edit.state, source, destination)
+        move = move_between(edit.state, source, destination)
         if not dry_run:
-            edit.move(moves)
+            edit.move(move)
     if as_json:
-        _print_json(terminal, [{"from": str(old.address), "to": str(new.address)} for old, new in moves])
+        _print_json(terminal, [{"from": str(old.address), "to": str(new.address)} for old, new in move.objects])
         return
-    for old, new in moves:
+    for old, new in move.objects:
         terminal.line(f"{'Would move' if dry_run else 'Moved'} {old.address} to {new.address}")
 
 
