@@ -22,9 +22,10 @@ class Undoing:
     def __init__(self, stack: Any, how: str) -> None:
         self.stack = stack
         self.how = how
+        self.aliases: list[dict[str, Any]] = []
 
     def write(self, objects: dict[str, Any], *faults: dict[str, Any], **blocks: Any) -> None:
-        provider = {"mock": {"faults": list(faults)}}
+        provider = {"mock": [{"faults": list(faults)}, *self.aliases]}
         self.stack.write({"provider": provider, "resource": {"mock_object": objects}, **blocks})
 
     def apply(self, objects: dict[str, Any], **blocks: Any) -> None:
@@ -335,3 +336,256 @@ def test_what_waves_before_had_done_stays_when_the_last_one_is_undone(stack):
     done = stack.apply("--allow-deferral", code=4)
     assert "What the waves before it had done is in the state" in " ".join(done.err.split())
     assert list(stack.objects()) == ["mock_object.seed"]
+
+
+# --- what a run did not touch ---------------------------------------------------------------------------------------
+
+
+def flags(stack: Any) -> dict[str, Any]:
+    """What the state remembers of each object beside its attributes."""
+    state = json.loads(stack.state_path.read_text())
+    kept = ("protected", "create_before_destroy", "tainted", "dependencies", "provider")
+    return {each["address"]: {name: each.get(name) for name in kept} for each in state["objects"]}
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_what_the_run_left_alone_is_not_destroyed_for_anothers_new_id(undoing, protected, assert_settled):
+    def objects(kind: str) -> dict[str, Any]:
+        lifecycle = {"ignore_changes": ["kind"], "protect": protected}
+        refers = {"name": "r", "kind": "${mock_object.b.id}", "lifecycle": lifecycle}
+        return {"b": {"name": "b", "kind": kind}, "r": refers}
+
+    undoing.apply(objects("1"))
+    before = {found["name"]: id_ for id_, found in undoing.stack.cloud().items()}
+    undoing.apply_undone({**objects("2"), "x": {"name": "x", "depends_on": ["mock_object.b"]}}, "x")
+    after = {found["name"]: id_ for id_, found in undoing.stack.cloud().items()}
+    assert after["r"] == before["r"]
+    assert undoing.stack.objects()["mock_object.b"]["kind"] == "1"
+    assert_settled(undoing.stack)
+
+
+def test_what_is_remembered_of_objects_is_as_it_was(undoing):
+    shielded = {"lifecycle": {"protect": True, "create_before_destroy": True}}
+    undoing.apply({"a": {"name": "a"}, "b": {"name": "b", **shielded}})
+    before = flags(undoing.stack)
+    changed = {"a": {"name": "a", **shielded}, "b": {"name": "b", "lifecycle": {"protect": False}}}
+    undoing.apply_undone({**changed, "x": {"name": "x"}}, "x")
+    assert flags(undoing.stack) == before
+
+
+def test_what_a_return_remembers_otherwise_is_as_it_was_when_it_is_undone(undoing):
+    undoing.apply({"a": {"name": "a", "lifecycle": {"create_before_destroy": True}}, **named(v="v")})
+    undoing.apply(named(a="a"))
+    before = flags(undoing.stack)
+    undoing.run_undone(("rollback", "--to", "1"), named(a="a"), "v")
+    assert flags(undoing.stack) == before
+
+
+def test_what_a_run_replaced_that_was_protected_is_made_again(undoing, assert_settled):
+    undoing.apply({"a": {"name": "a", "kind": "1", "lifecycle": {"protect": True}}})
+    replaced = {"name": "a", "kind": "2", "lifecycle": {"protect": False}}
+    undoing.apply_undone({"a": replaced, "x": {"name": "x", "depends_on": ["mock_object.a"]}}, "x")
+    assert undoing.stack.objects()["mock_object.a"]["kind"] == "1"
+    assert flags(undoing.stack)["mock_object.a"]["protected"]
+    assert_settled(undoing.stack)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_an_imported_object_whose_provider_configuration_changes_is_changed_back(undoing, moves, assert_settled):
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    undoing.aliases = [{"alias": "other"}]
+    undoing.apply(named(a="a", e="e"), **{"import": [{"to": "mock_object.e", "id": id_}]})
+    place = "f" if moves else "e"
+    changed = {**named(a="a", x="x"), place: {"name": "e", "attributes": 1, "provider": "mock.other"}}
+    changed["x"] = {"name": "x", "depends_on": [f"mock_object.{place}"]}
+    blocks = {"moved": [{"from": "mock_object.e", "to": "mock_object.f"}]} if moves else {}
+    undoing.apply_undone(changed, "x", **blocks)
+    assert undoing.state() == {"mock_object.a": "a", "mock_object.e": "e"}
+    assert undoing.stack.cloud()[id_]["attributes"] is None
+    assert flags(undoing.stack)["mock_object.e"]["provider"] == 'provider["iacengine/mock"]'
+    assert_settled(undoing.stack)
+
+
+def without_names(stack: Any) -> None:
+    """Make the objects of the state such that nothing tells them which is written down: as some from Terraform are."""
+    state = stack.iac("state", "pull", "--format", "tfstate").document
+    for resource in state["resources"]:
+        for instance in resource["instances"]:
+            instance["sensitive_attributes"] = [[{"type": "get_attr", "value": "id"}]]
+    state["serial"] += 1
+    stack.write(state, "without-names.tfstate")
+    stack.iac("state", "push", "--force", "without-names.tfstate")
+    (stack.folder / "without-names.tfstate").unlink()
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_an_object_whose_id_is_a_secret_is_neither_destroyed_nor_lost(undoing, moves, assert_settled):
+    undoing.apply({"b": {"name": "b", "kind": "1", "lifecycle": {"create_before_destroy": True}}})
+    (id_,) = undoing.stack.cloud()
+    without_names(undoing.stack)
+    late = {"name": "x", "depends_on": ["mock_object.c" if moves else "mock_object.b"]}
+    if moves:
+        moved = [{"from": "mock_object.b", "to": "mock_object.c"}]
+        undoing.apply_undone({"c": {"name": "b", "kind": "1", "attributes": 1}, "x": late}, "x", moved=moved)
+    else:
+        again = {"name": "b", "kind": "2", "lifecycle": {"create_before_destroy": True}}
+        undoing.apply_undone({"b": again, "x": late}, "x")
+    assert list(undoing.stack.cloud()) == [id_]
+    assert undoing.state() == {"mock_object.b": "b"}
+    assert_settled(undoing.stack)
+
+
+def test_outputs_and_what_is_read_through_data_sources_have_the_new_id(undoing, assert_settled):
+    def blocks(kind: str, **more: Any) -> dict[str, Any]:
+        refers = {"name": "r", "attributes": {"of": "${data.mock_object.d.id}"}}
+        return {
+            "resource": {"mock_object": {"b": {"name": "b", "kind": kind}, "r": refers, **more}},
+            "data": {"mock_object": {"d": {"name": "b", "depends_on": ["mock_object.b"]}}},
+            "output": {"b": {"value": "id ${mock_object.b.id}"}},
+        }
+
+    undoing.apply({}, **blocks("1"))
+    undoing.apply_undone({}, "x", **blocks("2", x={"name": "x", "depends_on": ["mock_object.b"]}))
+    id_ = undoing.stack.objects()["mock_object.b"]["id"]
+    assert undoing.stack.outputs() == {"b": f"id {id_}"}
+    assert undoing.stack.objects()["mock_object.r"]["attributes"]["of"] == id_
+    undoing.write({}, **blocks("1"))
+    assert undoing.stack.plan() == {}
+
+
+def test_nothing_is_destroyed_under_one_address_that_is_imported_to_another(stack):
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(a="a"))
+    (id_,) = stack.cloud()
+    undoing.write(named(b="a"), **{"import": [{"to": "mock_object.b", "id": id_}]})
+    done = stack.apply(code=1)
+    assert "Write a moved block from mock_object.a to mock_object.b" in " ".join(done.err.split())
+    undoing.apply(named(b="a"), moved=[{"from": "mock_object.a", "to": "mock_object.b"}])
+    assert list(stack.cloud()) == [id_]
+
+
+# --- what stands for a destroyed object -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half_undone(stack):
+    """`b` was replaced, and is made again already; `g` could not be changed back."""
+    undoing = Undoing(stack, "failed")
+    undoing.apply({"b": {"name": "b", "kind": "1"}, "g": {"name": "g"}})
+    changed = {"b": {"name": "b", "kind": "2"}, "g": {"name": "g", "attributes": 1}}
+    late = {"x": {"name": "x", "depends_on": ["mock_object.b", "mock_object.g"]}}
+    undoing.apply_stuck({**changed, **late}, fault("create", "x"), fault("update", "g", 2))
+    undoing.write(changed)
+    assert undoing.state() == {"mock_object.b": "b", "mock_object.g": "g"}
+    return undoing
+
+
+def test_what_is_made_again_and_taken_out_by_hand_is_not_made_once_more(half_undone):
+    half_undone.stack.iac("state", "rm", "mock_object.b")
+    half_undone.stack.iac("recover", "--retry")
+    assert half_undone.state() == {"mock_object.g": "g"}
+    assert half_undone.cloud() == ["b", "g"]
+
+
+def test_what_is_made_again_and_moved_by_hand_stays_where_it_is(half_undone, assert_settled):
+    before = half_undone.stack.objects()["mock_object.b"]
+    half_undone.stack.iac("state", "mv", "mock_object.b", "mock_object.c")
+    half_undone.stack.iac("recover", "--retry")
+    assert half_undone.stack.objects()["mock_object.c"] == before
+    assert_settled(half_undone.stack)
+
+
+def test_what_is_made_again_and_protected_by_hand_stays_so(half_undone, assert_settled):
+    half_undone.stack.iac("state", "protect", "mock_object.b")
+    half_undone.stack.iac("recover", "--retry")
+    assert flags(half_undone.stack)["mock_object.b"]["protected"]
+    assert_settled(half_undone.stack)
+
+
+def test_what_is_protected_by_hand_is_not_destroyed_on_the_way_back(stuck, assert_settled):
+    stuck.stack.iac("state", "protect", "mock_object.w")
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.a": "a", "mock_object.b": "b", "mock_object.w": "w"}
+    assert stuck.stack.objects()["mock_object.a"]["attributes"] is None
+    assert_settled(stuck.stack)
+
+
+def test_what_was_left_out_stays_so_wherever_it_moves(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply({"g": {"name": "g"}})
+    late = {"w": {"name": "w"}, "x": {"name": "x", "depends_on": ["mock_object.w", "mock_object.g"]}}
+    faults = (fault("create", "x"), fault("update", "g", 2), fault("delete", "w"))
+    undoing.apply_stuck({"g": {"name": "g", "attributes": 1}, **late}, *faults)
+    undoing.write({}, fault("update", "g"))
+    stack.iac("recover", "--skip", "mock_object.w", code=5)
+    stack.iac("state", "mv", "mock_object.w", "mock_object.v")
+    undoing.write({})
+    stack.iac("recover", "--retry")
+    assert undoing.state() == {"mock_object.g": "g", "mock_object.v": "w"}
+    assert_settled(stack)
+
+
+def test_a_return_while_an_import_is_to_be_undone_forgets_it(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(a="a"))
+    id_ = undoing.outside("e")
+    imports = {"import": [{"to": "mock_object.e", "id": id_}]}
+    undoing.apply_stuck({**named(a="a", e="e"), **STUCK}, *CANNOT_UNDO, **imports)
+    undoing.write(named(a="a"))
+    stack.iac("rollback", "--to", "1", "--auto-approve")
+    assert undoing.state() == {"mock_object.a": "a"}
+    assert undoing.cloud() == ["a", "e"]
+
+
+def test_what_is_to_come_back_comes_to_where_its_block_has_moved(stack, assert_settled):
+    undoing = Undoing(stack, "failed")
+
+    def objects(kind: str) -> dict[str, Any]:
+        every = {"for_each": {"x": kind, "y": "1"}, "name": "${each.key}", "kind": "${each.value}"}
+        return {"a": every, "r": {"name": "r", "depends_on": ["mock_object.a"]}}
+
+    undoing.apply(objects("1"))
+    undoing.apply_stuck(objects("2"), fault("create", "x"))
+    assert undoing.state() == {'mock_object.a["y"]': "y", "mock_object.r": "r"}
+    stack.iac("state", "mv", "mock_object.a", "mock_object.b")
+    undoing.write({})
+    stack.iac("recover", "--retry")
+    assert undoing.state() == {'mock_object.b["x"]': "x", 'mock_object.b["y"]': "y", "mock_object.r": "r"}
+    assert flags(stack)["mock_object.r"]["dependencies"] == ["mock_object.b"]
+    assert_settled(stack)
+
+
+def test_who_depends_on_a_block_depends_on_all_to_which_its_objects_are_moved(stack):
+    undoing = Undoing(stack, "failed")
+    every = {"for_each": {"x": "1", "y": "1"}, "name": "${each.key}"}
+    undoing.apply({"a": every, "r": {"name": "r", "depends_on": ["mock_object.a"]}})
+    stack.iac("state", "mv", 'mock_object.a["x"]', "mock_object.b")
+    assert flags(stack)["mock_object.r"]["dependencies"] == ["mock_object.a", "mock_object.b"]
+    stack.iac("state", "mv", 'mock_object.a["y"]', "mock_object.c")
+    assert flags(stack)["mock_object.r"]["dependencies"] == ["mock_object.b", "mock_object.c"]
+
+
+def test_what_has_gone_outside_meanwhile_is_made_again_when_somebody_tries_again(stuck, assert_settled):
+    stuck.stack.change_cloud("DELETE FROM objects WHERE json_extract(attributes, '$.name') = 'a'")
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.a": "a", "mock_object.b": "b"}
+    assert_settled(stuck.stack)
+
+
+def test_an_imported_object_whose_deletion_was_cut_off_is_known_to_be_gone_however_long_reads_see_it(
+    stack, assert_settled
+):
+    undoing = Undoing(stack, "killed")
+    undoing.apply(named(z="z"))
+    id_ = undoing.outside("e")
+    undoing.apply(named(z="z", e="e"), **{"import": [{"to": "mock_object.e", "id": id_}]})
+    crash = {"operation": "delete", "type": "mock_object", "name": "e", "crash": "after"}
+    lagging = {"mock": {"faults": [crash], "eventual_consistency": {"reads": 3, "wait": False}}}
+    stack.write({"provider": lagging, "resource": {"mock_object": named(z="z")}})
+    assert stack.apply("--on-failure", "pause", code=None).code < 0
+    lagging["mock"]["faults"] = []
+    stack.write({"provider": lagging, "resource": {"mock_object": named(z="z")}})
+    assert "it is gone" in stack.iac("recover").out
+    assert undoing.state() == {"mock_object.z": "z"}
+    assert_settled(stack)
