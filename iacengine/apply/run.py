@@ -20,9 +20,10 @@ from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findi
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.types import type_to_json
 from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
+from iacengine.plan.difference import taken_up_by
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
-from iacengine.plan.undoing import Ending, left_to_undo, to_forget
+from iacengine.plan.undoing import Ending, left_to_undo
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
 from iacengine.state.backends.base import Backend, StateLock
@@ -239,7 +240,7 @@ class _Run:
                 attributes = self.executor.work.renaming.in_data(found.attributes)
                 if attributes is not found.attributes:
                     changes[key] = replace(found, attributes=attributes)
-        return changes | dict.fromkeys(to_forget(state, self.executor.progress.destroyed))
+        return changes | dict.fromkeys(taken_up_by(state))
 
     def _pending_rollback(self, state: State) -> PendingRollback | None:
         """What is still to be undone after this run, which led to a state."""

@@ -53,12 +53,13 @@ def same_objects(
 
 
 def taken_up_by(state: State) -> tuple[ObjectKey, ...]:
-    """What is in a state only because a run that is still to be undone had imported it, or found it again."""
+    """What is in a state only because a run that is still to be undone had imported it, or found it again. What was
+    made in place of that, perhaps under the same id, is not."""
     pending = state.pending_rollback
     if pending is None or not pending.taken_up:
         return ()
     found = matched(pending.taken_up, (each.identity for each in state.objects.values()))
-    return tuple(same.key for same in found.values())
+    return tuple(same.key for each, same in found.items() if each.token == same.token)
 
 
 def managed(objects: Iterable[ResourceObject]) -> list[ResourceObject]:

@@ -102,6 +102,7 @@ class _Restoration:
     past_names: dict[str, set[str]] = field(default_factory=dict)
     """By block: what those of its objects were called that are to be made again."""
     through: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By block of data sources: what they were read from."""
 
     def plan(self, now: State, back: WayBack, on_failure: str, *, undoes: bool) -> Plan:
         found, self.through = back.difference, through_data(back.target)

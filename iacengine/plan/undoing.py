@@ -53,20 +53,8 @@ def left_to_undo(ending: Ending, state: State) -> PendingRollback | None:
     else:
         return None
     target, taken_up = _state_before(ending)
-    remade = matched(pending.taken_up, ending.destroyed)  # what comes in their place is nobody else's
-    known = tuple(each for each in pending.taken_up if each not in remade)
-    return _leading_back(replace(pending, taken_up=(*known, *taken_up)), state, target, ending.destroyed)
-
-
-def to_forget(state: State, destroyed: Iterable[Identity]) -> tuple[ObjectKey, ...]:
-    """The objects that are taken out of the state when all is undone: what the run had taken up into it. What is
-    `destroyed` of that on the way back, and made again, stays: nothing that was made is forgotten."""
-    pending = state.pending_rollback
-    if pending is None:
-        return ()
-    remade = matched(pending.taken_up, destroyed)
-    left = replace(pending, taken_up=tuple(each for each in pending.taken_up if each not in remade))
-    return taken_up_by(replace(state, pending_rollback=left))
+    pending = replace(pending, taken_up=(*pending.taken_up, *taken_up))
+    return _leading_back(pending, state, target, ending.destroyed)
 
 
 def _leading_back(
@@ -108,8 +96,7 @@ def _state_before(ending: Ending) -> tuple[State, tuple[Identity, ...]]:
     found_again = {each.key for each, same in same_objects(new, managed(target.objects.values())) if same is not None}
     taken_up = [each for each in new if each.key not in found_again]
     objects = {each.key: each for each in taken_up} | dict(target.objects)
-    remade = matched((each.identity for each in taken_up), ending.destroyed)
-    return replace(target, objects=objects), tuple(each.identity for each in taken_up if each.identity not in remade)
+    return replace(target, objects=objects), tuple(each.identity for each in taken_up)
 
 
 def _as_read(found: ResourceObject, before: ResourceObject) -> ResourceObject:
