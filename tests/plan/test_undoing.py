@@ -24,6 +24,11 @@ def state(*objects: ResourceObject, pending: PendingRollback | None = None) -> S
     return State("lineage", 1, {each.key: each for each in objects}, pending_rollback=pending)
 
 
+def with_something_to_undo() -> State:
+    superfluous = made("a", "1")
+    return state(superfluous, pending=PendingRollback("before", 0, (PendingChange(superfluous.identity, None),)))
+
+
 def pending_after(stored: State, prepared: State, now: State, **more: Any) -> PendingRollback:
     usual = {"moves": (), "failed": True, "committed": False, "settles": False, "undoes": True}
     found = left_to_undo(Ending("run", stored, prepared, **{**usual, **more}), now)
@@ -32,9 +37,7 @@ def pending_after(stored: State, prepared: State, now: State, **more: Any) -> Pe
 
 
 def test_a_run_that_is_done_leaves_nothing_and_one_over_a_part_leaves_what_there_was() -> None:
-    stored = state(
-        made("a", "1"), pending=PendingRollback("before", 0, (PendingChange(made("a", "1").identity, None),))
-    )
+    stored = with_something_to_undo()
     usual = {"moves": (), "committed": False, "undoes": True}
     assert left_to_undo(Ending("run", stored, stored, failed=False, settles=True, **usual), stored) is None
     left = left_to_undo(Ending("run", stored, stored, failed=False, settles=False, **usual), stored)
@@ -43,9 +46,7 @@ def test_a_run_that_is_done_leaves_nothing_and_one_over_a_part_leaves_what_there
 
 
 def test_a_run_over_a_part_that_fails_in_its_commit_phase_leaves_what_there_was() -> None:
-    stored = state(
-        made("a", "1"), pending=PendingRollback("before", 0, (PendingChange(made("a", "1").identity, None),))
-    )
+    stored = with_something_to_undo()
     left = pending_after(stored, stored, stored, committed=True)
     assert left.run == "before"
     assert [change.wanted for change in left.changes] == [None]
