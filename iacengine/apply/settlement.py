@@ -7,13 +7,13 @@ way back is planned and applied like any other plan.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode
 from iacengine.apply.ephemerals import AppliedEphemerals
+from iacengine.apply.operations import new_deposed_key
 from iacengine.apply.outcome import Outcome
 from iacengine.apply.recovery import settle, stored_values, write_recovered
 from iacengine.apply.run import RecoveryNeededError, apply_plan
@@ -88,7 +88,7 @@ def roll_back(ground: Ground, *, refresh: bool = False) -> Outcome:
     assert stored.pending_rollback is not None, "something is to be undone"
     pending = stored.pending_rollback
     with _asking(ground, stored) as around:
-        made = plan_restoration(stored, None, around, ground.listener, new_key, refresh=refresh)
+        made = plan_restoration(stored, None, around, ground.listener, new_deposed_key, refresh=refresh)
         total = sum(step.operation is not None for step in made.steps)
         ground.listener(RollbackStarted(pending.run, total))
         undone = _apply(ground, made, around.providers, "rollback")
@@ -106,7 +106,7 @@ def plan_return(ground: Ground, stored: State, serial: int, *, on_failure: str, 
             target,
             around,
             ground.listener,
-            new_key,
+            new_deposed_key,
             on_failure=on_failure,
             refresh=refresh,
             protecting=True,
@@ -120,11 +120,6 @@ def apply_return(ground: Ground, made: Plan, command: str) -> Outcome:
         return _apply(ground, made, providers, command)
     finally:
         providers.close()
-
-
-def new_key() -> str:
-    """A key for an object that is put aside."""
-    return os.urandom(4).hex()
 
 
 def _apply(ground: Ground, made: Plan, providers: Providers, command: str) -> Outcome:

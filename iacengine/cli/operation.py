@@ -303,11 +303,11 @@ def _conclude(
         sys.stderr.write("\n")
         print_diagnostics(outcome.diagnostics, terminal)
     if not outcome.ok:
-        _say_what_is_left(outcome)
+        _say_what_is_left(outcome, "iac destroy" if destroyed else "iac apply")
     return _code(outcome)
 
 
-def _say_what_is_left(outcome: Outcome) -> None:
+def _say_what_is_left(outcome: Outcome, command: str) -> None:
     lines = []
     if outcome.unsettled and outcome.interrupted:
         lines.append(f"Interrupted while these were being changed: {_some(outcome.unsettled)}.")
@@ -321,17 +321,17 @@ def _say_what_is_left(outcome: Outcome) -> None:
     skipped = [address for address in outcome.skipped if address not in failed]
     if skipped:
         lines.append(f"Not done, because of that: {_some(skipped)}.")
-    lines.append(_what_now(outcome))
+    lines.append(_what_now(outcome, command))
     sys.stderr.write("\n" + "\n".join(lines) + "\n")
 
 
-def _what_now(outcome: Outcome) -> str:
+def _what_now(outcome: Outcome, command: str) -> str:
     if outcome.is_rolled_back:
         assert outcome.rollback is not None, "it is rolled back"
         if outcome.waves:
             return (
-                "What the last wave had done is undone. What the waves before it had done is in the state; run `iac "
-                "apply` again to go on from there."
+                "What the last wave had done is undone. What the waves before it had done is in the state; run "
+                f"`{command}` again to go on from there."
             )
         if outcome.rollback.renamed:
             return (
@@ -340,7 +340,7 @@ def _what_now(outcome: Outcome) -> str:
             )
         return "What had been done is undone: everything is as it was before."
     if outcome.unsettled:
-        return "The journal has all of it; the next `iac apply`, or `iac recover`, finds out what became of them."
+        return f"The journal has all of it; the next `{command}`, or `iac recover`, finds out what became of them."
     if outcome.rollback is not None:
         left = _some((*outcome.rollback.failed, *outcome.rollback.skipped))
         return (
@@ -349,7 +349,7 @@ def _what_now(outcome: Outcome) -> str:
         )
     if outcome.state.pending_rollback is not None:
         return "What was done could not be undone; it is in the state. Try again with `iac recover --retry`."
-    return "What was done is in the state; run `iac apply` again to go on from here."
+    return f"What was done is in the state; run `{command}` again to go on from here."
 
 
 def _some(addresses: Sequence[ResourceInstance]) -> str:

@@ -233,6 +233,14 @@ class StateEdit:
                     f"The state to push has the serial {serial}; the present one has {stored.serial} already.",
                     remedy="Pull and edit again, or add --force to go back to the older one.",
                 )
+            if not force and stored.pending_rollback is not None and pushed.pending_rollback is None:
+                raise failure(
+                    "State without what is to be undone",
+                    f"The run {stored.pending_rollback.run} is still to be undone, and the state to push does not know "
+                    "of that.",
+                    remedy="Undo it with `iac recover --retry`, or keep what is there with `iac recover --keep`; or "
+                    "add --force to forget it.",
+                )
             serial = max(serial, stored.serial + 1)
         self.result = replace(pushed, serial=serial, engine_version=VERSION)
 

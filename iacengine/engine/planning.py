@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from iacengine.addresses import parse_target
 from iacengine.engine.model import Engine, PlanOptions, Session, VariableSources, on_failure_of
@@ -19,9 +18,6 @@ from iacengine.plan.model import Plan, PlanMode
 from iacengine.provider.discovery import source_address
 from iacengine.provider.instances import Providers
 from iacengine.state.model import State
-
-if TYPE_CHECKING:
-    pass
 
 
 def plan(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from iacengine.engine.model import DEFAULT_PARALLELISM, Engine, Session
 from iacengine.engine.opening import inner_backend, require_unmoved
@@ -14,9 +13,6 @@ from iacengine.foundation.diagnostics import Diagnostic
 from iacengine.state.backends.base import StateLock
 from iacengine.state.lock import lock_claim
 from iacengine.state.spool import spool_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @contextmanager

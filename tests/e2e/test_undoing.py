@@ -256,6 +256,18 @@ def test_nothing_moves_to_where_something_is_to_be_again(stack, assert_settled):
     assert_settled(stack)
 
 
+def test_a_state_that_does_not_know_what_is_to_be_undone_is_not_pushed_unasked(stuck):
+    before = stuck.stack.state_path.read_bytes()
+    stuck.stack.write(stuck.stack.iac("state", "pull", "--format", "tfstate").document, "pulled.tfstate")
+    done = stuck.stack.iac("state", "push", "pulled.tfstate", code=1)
+    assert "State without what is to be undone" in done.err
+    assert stuck.stack.state_path.read_bytes() == before
+    (stuck.stack.folder / "pulled.state").write_bytes(before)
+    stuck.stack.iac("state", "push", "pulled.state")
+    stuck.stack.iac("recover", "--retry")
+    assert stuck.state() == {"mock_object.a": "a", "mock_object.b": "b"}
+
+
 # --- several runs ---------------------------------------------------------------------------------------------------
 
 
