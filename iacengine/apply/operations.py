@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from iacengine.addresses import ProviderReference, ResourceInstance, parse_provider_reference
-from iacengine.apply.presence import Waiting, look
+from iacengine.apply.presence import BRIEF, Waiting, look
 from iacengine.apply.renaming import with_new_names
 from iacengine.config.model import ResourceBlock
 from iacengine.config.source import locate
@@ -212,7 +212,7 @@ def perform_again(task: Task, absent: Callable[[int], None]) -> ApplyResponse | 
 def with_what_is_there(task: Task, answer: ApplyResponse) -> ApplyResponse | Undecided:
     """The answer to a call that failed, and perhaps did what it was to do all the same, with what is there now."""
     try:
-        there = _made(task) if task.operation is Operation.CREATE else _left(task)
+        there = _made(task) if task.operation is Operation.CREATE else _left(task, answer)
     except DiagnosticsError as problem:
         there = ReadResponse(None, diagnostics=problem.diagnostics)
     if has_errors(there.diagnostics):
@@ -238,16 +238,19 @@ def _made(task: Task) -> ReadResponse:
     return found
 
 
-def _left(task: Task) -> ReadResponse:
+def _left(task: Task, answer: ApplyResponse) -> ReadResponse:
     """What is there after an update or delete of which nobody knows whether it was done."""
     request = task.request
+    was_refused = not (task.made_by or answer.retryable or answer.throttled)
     return look(
         task.provider,
         ReadRequest(request.type, request.prior, task.private),
         task.made_by,
-        Waiting(),
+        Waiting(at_most=BRIEF if was_refused else None),
         _changing(request.prior, request.planned),
         persistent=True,
+        before=request.prior,
+        deleting=task.operation is Operation.DELETE,
     )
 
 
@@ -263,6 +266,7 @@ def _await(task: Task, state: Value, private: bytes | None) -> None:
             Waiting(),
             _changing(task.request.prior, state) if is_update else (),
             persistent=True,
+            before=task.request.prior if is_update else None,
         )
 
 

@@ -149,7 +149,9 @@ def _settle_one(
     prior = open_stored(begun.prior, schema, provider)
     request = ReadRequest(type_, prior.value, prior.stored.private)
     is_delete = begun.operation is Operation.DELETE
-    response = look(provider, request, begun.prior.token, waiting, _changing(begun), deleting=is_delete)
+    response = look(
+        provider, request, begun.prior.token, waiting, _changing(begun), before=prior.value, deleting=is_delete
+    )
     _raise_errors(begun, response.diagnostics)
     if response.state is None:
         changes[begun.prior.key] = None

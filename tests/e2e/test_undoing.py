@@ -585,19 +585,36 @@ def test_what_has_gone_outside_meanwhile_is_made_again_when_somebody_tries_again
     assert_settled(stuck.stack)
 
 
-def test_an_imported_object_whose_deletion_was_cut_off_is_known_to_be_gone_however_long_reads_see_it(
-    stack, assert_settled
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_what_was_cut_off_on_an_imported_object_is_known_however_long_reads_show_it_as_before(
+    stack, operation, assert_settled
 ):
     undoing = Undoing(stack, "killed")
     undoing.apply(named(z="z"))
     id_ = undoing.outside("e")
     undoing.apply(named(z="z", e="e"), **{"import": [{"to": "mock_object.e", "id": id_}]})
-    crash = {"operation": "delete", "type": "mock_object", "name": "e", "crash": "after"}
-    lagging = {"mock": {"faults": [crash], "eventual_consistency": {"reads": 3, "wait": False}}}
-    stack.write({"provider": lagging, "resource": {"mock_object": named(z="z")}})
-    assert stack.apply("--on-failure", "pause", code=None).code < 0
-    lagging["mock"]["faults"] = []
-    stack.write({"provider": lagging, "resource": {"mock_object": named(z="z")}})
-    assert "it is gone" in stack.iac("recover").out
-    assert undoing.state() == {"mock_object.z": "z"}
+    changed = {**named(z="z"), "e": {"name": "e", "attributes": 1}} if operation == "update" else named(z="z")
+    crash = {"operation": operation, "type": "mock_object", "name": "e", "crash": "after"}
+    for faults in ([crash], []):
+        lagging = {"mock": {"faults": faults, "eventual_consistency": {"reads": 3, "wait": False}}}
+        stack.write({"provider": lagging, "resource": {"mock_object": changed}})
+        if faults:
+            assert stack.apply("--on-failure", "pause", code=None).code < 0
+    told = "it is there" if operation == "update" else "it is gone"
+    assert told in stack.iac("recover").out
+    assert_settled(stack)
+    assert stack.plan() == {}
+
+
+@pytest.mark.parametrize("operation", ["update", "delete"])
+def test_what_is_done_to_an_imported_object_and_answered_with_an_error_is_known(stack, operation, assert_settled):
+    undoing = Undoing(stack, "failed")
+    undoing.apply(named(z="z"))
+    id_ = undoing.outside("e")
+    undoing.apply(named(z="z", e="e"), **{"import": [{"to": "mock_object.e", "id": id_}]})
+    changed = {**named(z="z"), "e": {"name": "e", "attributes": 1}} if operation == "update" else named(z="z")
+    faults = [{**fault(operation, "e", 1), "when": "after"}]
+    lagging = {"mock": {"faults": faults, "eventual_consistency": {"reads": 3, "wait": False}}}
+    stack.write({"provider": lagging, "resource": {"mock_object": changed}})
+    stack.apply("--on-failure", "pause", code=1 if operation == "update" else 0)
     assert_settled(stack)
