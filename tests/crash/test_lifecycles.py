@@ -260,13 +260,15 @@ class World:
     """What may exist without being in the state: it was never in it, or was taken out by hand."""
     guest_is_ours: bool = False
     has_guest: bool = False
+    guest_has_moved: bool = False
+    """It is in the state, and not where stacks import it to: what is there already is not to be imported."""
 
     def __post_init__(self):
         for stack in self.stacks.values():
             stack.write(PART, "m/main.tf.json")
 
     def write(self, operator, *, faults=(), on_failure="pause"):
-        imports = [GUEST] if GUEST in self.cloud() else []
+        imports = [GUEST] if GUEST in self.cloud() and not self.guest_has_moved else []
         document = self.specs[operator].document(faults, on_failure, self.lag, self.key, self.backend, imports)
         self.stacks[operator].write(document)
         with self.cloud_file() as connection:
@@ -355,6 +357,7 @@ class World:
             allowed = self.guest_is_ours or GUEST in self.vanished
             assert allowed or not self.has_guest, "what was not ours was destroyed"
         self.has_guest = GUEST in cloud
+        self.guest_has_moved = GUEST in objects and str(objects[GUEST].address) != "mock_object.guest"
         return sight
 
     def settled(self):
