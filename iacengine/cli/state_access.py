@@ -19,6 +19,7 @@ from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.lock import lock_claim
 from iacengine.state.model import PendingRollback, ResourceObject, State
 from iacengine.state.pending import Relocation, awaited_places, elsewhere, following, is_same, protecting, without
+from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state
 from iacengine.state.tfstate import from_tfstate
 
@@ -255,13 +256,15 @@ def edit_state(
     lock: StateLock = backend.lock(lock_claim(operation), lock_timeout)
     recorder = RunRecorder(backend, lock.info, operation, warn_of_record)
     try:
-        if backend.read_journal():
+        stored, entries = backend.read(), backend.read_journal()
+        if replay(stored, entries).runs:
             raise failure(
                 "An interrupted run is not settled",
                 "The journal holds what an earlier run did and the state does not yet.",
-                remedy="Run `iac apply` or `iac refresh` first: they take it up.",
+                remedy="Run `iac recover` first, or `iac apply`: they take it up.",
             )
-        stored = backend.read()
+        if entries:  # of a run whose state was written: they say nothing any more
+            backend.clear_journal(lock)
         edit = StateEdit(stored)
         yield edit
         if edit.result is not None:

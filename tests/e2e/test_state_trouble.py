@@ -180,3 +180,19 @@ def test_an_object_that_reads_do_not_see_yet_is_not_made_twice(stack, assert_set
     stack.apply()
     assert len(stack.cloud()) == 1
     assert_settled(stack)
+
+
+def test_a_state_is_edited_when_its_journal_says_nothing_any_more_and_not_before(stack):
+    crash = {"operation": "create", "type": "mock_object", "name": "b", "crash": "before"}
+    objects = {"resource": {"mock_object": {"a": {"name": "a"}, "b": {"name": "b", "depends_on": ["mock_object.a"]}}}}
+    stack.write({**objects, "provider": {"mock": {"faults": [crash]}}})
+    assert stack.apply("--on-failure", "pause", code=None).code < 0
+    journal = stack.journal_path.read_bytes()
+    refused = stack.iac("state", "rm", "mock_object.a", code=1)
+    assert "Run `iac recover` first" in refused.err
+    stack.write(objects)
+    stack.iac("recover")
+    stack.journal_path.write_bytes(journal)  # as when it is killed before it clears it
+    stack.iac("state", "rm", "mock_object.a")
+    assert not stack.journal_path.exists()
+    assert stack.iac("state", "list").out == ""
