@@ -382,15 +382,16 @@ class World:
         stack.backend.close()
         self.clean[sight.state.serial] = self.ours(sight)
 
-    def require_undone(self, before):
-        """A run is undone, which began (or took over from one that began) with the cloud as it was before."""
+    def require_undone(self, before, *, in_place=True):
+        """A run is undone, which began (or took over from one that began) with the cloud as it was before. `in_place`:
+        nothing has been moved since."""
         after = self.look()
         assert not after.due
         expected = self.base if before.due else self.kept(before)
         if expected is not None:
             cloud, places = self.kept(after)
             assert cloud == expected[0]
-            assert expected[1] is None or places == expected[1]
+            assert not in_place or expected[1] is None or places == expected[1]
         self.base = None
 
     def note_pending(self, before):
@@ -541,8 +542,8 @@ class Lifecycles(RuleBasedStateMachine):
             self.count("done")
             world.require_done(operator)
         elif outcome.ok:
-            if mode is PlanMode.REFRESH_ONLY and before.due and not world.look().due:  # it undoes first
-                world.require_undone(before)
+            if mode is PlanMode.REFRESH_ONLY and before.due and not world.look().due:  # it undoes first, and moves then
+                world.require_undone(before, in_place=False)
             else:
                 world.note_pending(before)
         elif outcome.is_rolled_back:
