@@ -237,7 +237,14 @@ class Sight:
     @property
     def places(self):
         """The addresses of what there is."""
-        return Counter(str(each.address) for id_, each in self.objects.items() if id_ in self.cloud)
+        there = (each for id_, each in self.objects.items() if id_ in self.cloud)
+        return Counter(str(each.address) for each in there if not each.deposed)
+
+    @property
+    def replaced(self):
+        """The names of what only awaits its deletion."""
+        there = (each for id_, each in self.objects.items() if id_ in self.cloud)
+        return Counter(each.attributes["name"] for each in there if each.deposed)
 
 
 @dataclass
@@ -389,9 +396,11 @@ class World:
         assert not after.due
         expected = self.base if before.due else self.kept(before)
         if expected is not None:
-            cloud, places = self.kept(after)
-            assert cloud == expected[0]
-            assert not in_place or expected[1] is None or places == expected[1]
+            (cloud, places, _), (cloud_before, places_before, replaced_before) = self.kept(after), expected
+            assert not cloud - cloud_before
+            lacking = Counter(json.loads(each)[1]["name"] for each in (cloud_before - cloud).elements())
+            assert lacking <= replaced_before, "what was to be deleted anyway is not made again, but all else is"
+            assert not in_place or places_before is None or places == places_before
         self.base = None
 
     def note_pending(self, before):
@@ -404,8 +413,9 @@ class World:
         return after
 
     def kept(self, sight):
-        """What there is when a run is undone, and at which addresses (None: that is not settled)."""
-        return self.without_ids(sight.cloud), None if sight.replayed.in_flight else sight.places
+        """What there is, and at which addresses (None: that is not settled), and what of it awaits its deletion."""
+        places = None if sight.replayed.in_flight else sight.places
+        return self.without_ids(sight.cloud), places, sight.replaced
 
     def ours(self, sight):
         return self.without_ids({id_: thing for id_, thing in sight.cloud.items() if id_ in sight.objects})
@@ -700,7 +710,7 @@ class Lifecycles(RuleBasedStateMachine):
         assert after.objects.keys() == before.objects.keys()
         if code == DONE:
             assert str(after.objects[found.attributes["id"]].address) == target
-            world.base = (world.base[0], None) if world.base is not None else None
+            world.base = (world.base[0], None, world.base[2]) if world.base is not None else None
         else:
             assert code == FAILED
             assert after.places == before.places
