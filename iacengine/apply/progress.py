@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from iacengine.addresses import ResourceInstance
 from iacengine.plan.model import ChangeCounts
-from iacengine.state.identity import Identity
 from iacengine.state.journal_entries import Operation
+from iacengine.state.model import Identity
 
 
 @dataclass(slots=True, eq=False)

@@ -15,7 +15,6 @@ from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, near
 from iacengine.lang.values import Value
 from iacengine.plan.events import Listener, Warned, ignore
 from iacengine.plan.model import Plan
-from iacengine.plan.undoing import left_out
 from iacengine.provider.discovery import source_address
 from iacengine.state.backends.base import StateLock
 from iacengine.state.model import PendingRollback, State
@@ -100,6 +99,8 @@ def recover(
     pending = stored.pending_rollback if stored is not None else None
     if stored is None or pending is None or undo:
         return stored
+    from iacengine.plan.undoing import left_out  # lazy: only after a run that did not end well
+
     left, others = left_out(stored, [_to_skip(text, stored, pending) for text in skip])
     if others:
         listener(Warned(_left_out_as_well(others)))

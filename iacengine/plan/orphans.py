@@ -9,11 +9,10 @@ from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance
 from iacengine.config.model import ResourceBlock
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
 from iacengine.graph.nodes import Kind, Node
-from iacengine.plan.difference import taken_up_by
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
 from iacengine.plan.prior import PriorObject
-from iacengine.state.model import ResourceObject
+from iacengine.state.model import ObjectKey, ResourceObject
 
 if TYPE_CHECKING:
     from iacengine.plan.walk import Walk
@@ -21,7 +20,11 @@ if TYPE_CHECKING:
 
 def plan_orphans(walk: Walk) -> None:
     """Plan the end of every stored object that no block wants. Nothing else is decided after this."""
-    taken_up = taken_up_by(walk.stored.state)
+    taken_up: tuple[ObjectKey, ...] = ()
+    if walk.stored.state.pending_rollback is not None:
+        from iacengine.plan.difference import taken_up_by  # lazy: only after a run that did not end well
+
+        taken_up = taken_up_by(walk.stored.state)
     for found in sorted(walk.stored.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
         try:
             _plan_orphan(walk, found, is_taken_up=found.key in taken_up)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.plan.difference import Difference, difference, managed, same_objects, taken_up_by
-from iacengine.state.identity import Identity, matched
-from iacengine.state.model import ObjectKey, PendingChange, PendingRollback, ResourceObject, State
+from iacengine.state.identity import matched
+from iacengine.state.model import Identity, ObjectKey, PendingChange, PendingRollback, ResourceObject, State
 
 
 @dataclass(frozen=True, slots=True, eq=False)

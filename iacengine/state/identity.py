@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from iacengine.addresses import ResourceInstance
+from iacengine.state.model import Identity
 
-_Name = Callable[["Identity"], "tuple[object, ...] | None"]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """`token`: of the operation that created the object; `id`: what its provider calls it. An object that has neither
-    is known by its place alone. `hidden`: the id is a secret, and is not written down."""
-
-    address: ResourceInstance
-    deposed: str
-    provider: str
-    token: str = ""
-    id: str = ""
-    hidden: bool = False
-
-    @property
-    def key(self) -> tuple[ResourceInstance, str]:
-        return (self.address, self.deposed)
+_Name = Callable[[Identity], "tuple[object, ...] | None"]
 
 
 def matched(wanted: Iterable[Identity], there: Iterable[Identity]) -> dict[Identity, Identity]:

@@ -23,9 +23,9 @@ from typing import Any
 import orjson
 
 from iacengine.addresses import ResourceInstance, parse_resource_instance
-from iacengine.state.identity import Identity
 from iacengine.state.model import (
     CheckResult,
+    Identity,
     ObjectKey,
     OutputState,
     PendingChange,

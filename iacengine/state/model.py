@@ -13,12 +13,28 @@ from typing import Any
 
 from iacengine.addresses import Mode, ResourceInstance
 from iacengine.schema import Path
-from iacengine.state.identity import Identity
 
 Deposed = str
 """The key of a deposed object: 8 hexadecimal digits. A current object has the key ""."""
 
 ObjectKey = tuple[ResourceInstance, Deposed]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`token`: of the operation that created the object; `id`: what its provider calls it. An object that has neither
+    is known by its place alone. `hidden`: the id is a secret, and is not written down."""
+
+    address: ResourceInstance
+    deposed: str
+    provider: str
+    token: str = ""
+    id: str = ""
+    hidden: bool = False
+
+    @property
+    def key(self) -> tuple[ResourceInstance, str]:
+        return (self.address, self.deposed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

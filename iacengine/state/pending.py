@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 
 from iacengine.addresses import ResourceInstance
-from iacengine.state.identity import Identity, matched
-from iacengine.state.model import ObjectKey, PendingChange, PendingRollback, ResourceObject
+from iacengine.state.identity import matched
+from iacengine.state.model import Identity, ObjectKey, PendingChange, PendingRollback, ResourceObject
 
 Relocation = Callable[[ResourceInstance], ResourceInstance]
 """Where what is at an address goes; to the same one when it stays."""

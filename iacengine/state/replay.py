@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, warning
-from iacengine.state.identity import Identity
 from iacengine.state.journal_entries import (
     Begun,
     Changed,
@@ -19,7 +18,7 @@ from iacengine.state.journal_entries import (
     Sealed,
     Succeeded,
 )
-from iacengine.state.model import CheckResult, ObjectKey, OutputState, ResourceObject, State
+from iacengine.state.model import CheckResult, Identity, ObjectKey, OutputState, ResourceObject, State
 from iacengine.state.moved import COMMAND, migration_cut_off
 
 

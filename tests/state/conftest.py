@@ -19,9 +19,16 @@ from iacengine.state.backends.catalog import open_backend
 from iacengine.state.backends.settings import BackendSettings
 from iacengine.state.encryption.backend import SealedBackend
 from iacengine.state.encryption.settings import EncryptionSettings, KeyFileSettings
-from iacengine.state.identity import Identity
 from iacengine.state.journal_entries import Begun, JournalEntry, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, PendingChange, PendingRollback, ResourceObject, State
+from iacengine.state.model import (
+    CheckResult,
+    Identity,
+    OutputState,
+    PendingChange,
+    PendingRollback,
+    ResourceObject,
+    State,
+)
 from iacengine.testing.services.postgres import PostgresServer
 from iacengine.testing.services.s3 import S3Proxy
 from iacengine.testing.services.state_server import StateServer

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iacengine.addresses import parse_resource_instance
-from iacengine.state.identity import Identity, matched
+from iacengine.state.identity import matched
+from iacengine.state.model import Identity
 
 
 def known(

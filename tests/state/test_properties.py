@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 
 from iacengine.addresses import Mode, ModuleInstance, Resource, ResourceInstance
 from iacengine.foundation.diagnostics import DiagnosticsError
-from iacengine.state.identity import Identity
 from iacengine.state.journal import HEADER, decode_entries, encode_entries
 from iacengine.state.journal_entries import Begun, Changed, Closed, Failed, Opened, Operation, Succeeded
-from iacengine.state.model import CheckResult, OutputState, PendingChange, PendingRollback, ResourceObject, State
+from iacengine.state.model import (
+    CheckResult,
+    Identity,
+    OutputState,
+    PendingChange,
+    PendingRollback,
+    ResourceObject,
+    State,
+)
 from iacengine.state.replay import replay
 from iacengine.state.statefile import decode_state, encode_state
 from iacengine.state.tfstate import from_tfstate, to_tfstate
