@@ -26,6 +26,7 @@ class Progress:
     committed: bool = False
     """The commit phase has begun."""
     destroyed: list[Identity] = field(default_factory=list)
+    """What was destroyed."""
 
     @property
     def is_ending(self) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from iacengine.addresses import ResourceInstance
 from iacengine.lang.values import Value, map_children
-from iacengine.plan.new_names import names_with_id, reached, renamed_data, with_names
+from iacengine.plan.new_names import names_with_id, reached, with_names
 from iacengine.state.model import ResourceObject
 
 
@@ -20,7 +19,8 @@ class Renaming:
     def __init__(self, through: Mapping[str, Iterable[str]]) -> None:
         self._through = through
         self._by_block: dict[str, dict[str, str]] = {}
-        self._ids: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+        """Those of the texts that hold an id: of others nobody knows whether outputs and data mean them."""
         self.objects: list[ResourceInstance] = []
         """Those that were made again under another id."""
 
@@ -35,7 +35,7 @@ class Renaming:
                 names[old] = new
         if names:
             self._by_block.setdefault(str(before.address.config), {}).update(names)
-            self._ids |= names_with_id(before, names)
+            self.ids |= names_with_id(before, names)
 
     def of(self, blocks: Iterable[str]) -> Mapping[str, str]:
         """The new names of what these blocks hold, by the old ones."""
@@ -43,12 +43,6 @@ class Renaming:
         for block in reached(blocks, self._through) if self._by_block else ():
             found.update(self._by_block.get(block, {}))
         return found
-
-    def in_data(self, data: Any) -> Any:
-        """Stored data with new ids, and names that hold one, in place of the old ones: the data itself if there are
-        none. (Of other names nobody knows whether the data means them.)"""
-        found = renamed_data(data, self._ids) if self._ids else data
-        return data if found == data else found
 
 
 def with_new_names(value: Value, renamed: Mapping[str, str]) -> Value:

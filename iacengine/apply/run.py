@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from iacengine.addresses import Mode, ModuleInstance, ResourceInstance
+from iacengine.addresses import ModuleInstance, ResourceInstance
 from iacengine.apply.ephemerals import AppliedEphemerals
 from iacengine.apply.executor import Executor, Interrupted
 from iacengine.apply.outcome import Outcome
@@ -23,6 +23,7 @@ from iacengine.lang.values import is_null, is_wholly_known, type_of, unmark_deep
 from iacengine.plan.difference import taken_up_by
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Action, ChangeCounts, Plan, PlanMode
+from iacengine.plan.new_names import renamed_outputs, renamed_reads
 from iacengine.plan.undoing import Ending, left_to_undo
 from iacengine.provider.instances import Providers
 from iacengine.schema.values import encode_type
@@ -227,20 +228,13 @@ class _Run:
         assert target is not None, "a plan of this mode has a target"
         if self._failed:
             return state
-        renamed = self.executor.work.renaming.in_data
-        outputs = {name: replace(each, value=renamed(each.value)) for name, each in target.outputs.items()}
+        outputs = renamed_outputs(target.outputs, self.executor.work.renaming.ids)
         return replace(state, outputs=outputs, checks=target.checks)
 
     def _undone(self, state: State) -> dict[ObjectKey, ResourceObject | None]:
         """What changes in the state when all is undone: what the run had taken up is forgotten, and what data sources
         had read has the ids of what was made again."""
-        changes: dict[ObjectKey, ResourceObject | None] = {}
-        for key, found in state.objects.items():
-            if key[0].resource.mode is Mode.DATA:
-                attributes = self.executor.work.renaming.in_data(found.attributes)
-                if attributes is not found.attributes:
-                    changes[key] = replace(found, attributes=attributes)
-        return changes | dict.fromkeys(taken_up_by(state))
+        return renamed_reads(state.objects, self.executor.work.renaming.ids) | dict.fromkeys(taken_up_by(state))
 
     def _pending_rollback(self, state: State) -> PendingRollback | None:
         """What is still to be undone after this run, which led to a state."""

@@ -19,7 +19,7 @@ from iacengine.apply.recovery import settle, stored_values, write_recovered
 from iacengine.apply.run import RecoveryNeededError, apply_plan
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup, SourceAddress
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Severity, error, some, warning
 from iacengine.lang.functions.context import FunctionContext
 from iacengine.lang.values import Value
 from iacengine.plan.events import Listener, RollbackFinished, RollbackStarted, Warned
@@ -198,9 +198,8 @@ def _interrupted() -> Diagnostic:
 def _pending_warning(pending: PendingRollback) -> Diagnostic:
     how = "could not be undone" if pending.paused else "is still to be undone"
     changed = (change.address for change in pending.changes if change.address.resource.mode is Mode.MANAGED)
-    left = list(dict.fromkeys(map(str, changed)))
-    more = f" and {len(left) - 10} more" if len(left) > 10 else ""
-    named = f": {', '.join(left[:10])}{more}" if left else ""
+    left = some(changed)
+    named = f": {left}" if left else ""
     return warning(
         "An earlier run is not undone",
         f"The run {pending.run} failed or was interrupted, and what it had done {how}{named}.",

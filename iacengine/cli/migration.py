@@ -19,7 +19,16 @@ from iacengine.config.loader import load
 from iacengine.config.migration import MigratedFiles, difference, migrated_text, yaml_name
 from iacengine.config.model import Configuration, ModuleCall
 from iacengine.config.source import parse
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, Severity, error, failure, warning
+from iacengine.foundation.diagnostics import (
+    Diagnostic,
+    DiagnosticsError,
+    Findings,
+    Severity,
+    error,
+    failure,
+    some,
+    warning,
+)
 from iacengine.foundation.files import DiskFiles
 from iacengine.provider.discovery import find_plugin
 from iacengine.state.model import State
@@ -192,10 +201,10 @@ def _native_below(directory: Path) -> list[Path]:
 
 
 def _native(paths: list[Path]) -> Diagnostic:
-    listed = ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     return error(
         "Files in Terraform's native syntax",
-        f"Only Terraform's JSON syntax is read, and {listed} {'is' if len(paths) == 1 else 'are'} not written in it.",
+        f"Only Terraform's JSON syntax is read, and {some(paths, 3)} {'is' if len(paths) == 1 else 'are'} not written "
+        "in it.",
         remedy=_CONVERT,
     )
 
@@ -226,10 +235,9 @@ def refuse_overwriting(migration: Migration) -> None:
         taken += [one.backup for one in migration.rewrites if os.path.lexists(one.backup)]
     taken += [target for source, target in migration.copies if _differs(target, source.read_bytes())]
     if taken:
-        more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
         raise failure(
             "Files are there already",
-            f"{', '.join(map(str, taken[:3]))}{more} would be overwritten, so nothing was written.",
+            f"{some(taken, 3)} would be overwritten, so nothing was written.",
             remedy="Name another directory with --out, or add --force to overwrite them.",
         )
 

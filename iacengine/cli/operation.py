@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iacengine import engine
-from iacengine.addresses import ResourceInstance
 from iacengine.apply.outcome import Outcome
 from iacengine.cli import exits
 from iacengine.cli.failures import exit_code, print_diagnostics
@@ -24,7 +23,7 @@ from iacengine.cli.variables import variable_sources
 from iacengine.cli.views import phrases
 from iacengine.cli.views.plan_text import plan_segments
 from iacengine.cli.views.segments import CREATE, DELETE, styled
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, failure, some
 from iacengine.plan.events import Listener
 from iacengine.plan.model import Plan, PlanMode
 from iacengine.state.model import OutputState
@@ -310,17 +309,17 @@ def _conclude(
 def _say_what_is_left(outcome: Outcome, command: str) -> None:
     lines = []
     if outcome.unsettled and outcome.interrupted:
-        lines.append(f"Interrupted while these were being changed: {_some(outcome.unsettled)}.")
+        lines.append(f"Interrupted while these were being changed: {some(outcome.unsettled)}.")
     elif outcome.unsettled:
-        lines.append(f"What became of these could not be found out: {_some(outcome.unsettled)}.")
+        lines.append(f"What became of these could not be found out: {some(outcome.unsettled)}.")
     elif outcome.interrupted:
         lines.append("Interrupted: what had begun was finished, and nothing else was started.")
     if outcome.failed:
-        lines.append(f"Failed: {_some(outcome.failed)}.")
+        lines.append(f"Failed: {some(outcome.failed)}.")
     failed = set(outcome.failed)
     skipped = [address for address in outcome.skipped if address not in failed]
     if skipped:
-        lines.append(f"Not done, because of that: {_some(skipped)}.")
+        lines.append(f"Not done, because of that: {some(skipped)}.")
     lines.append(_what_now(outcome, command))
     sys.stderr.write("\n" + "\n".join(lines) + "\n")
 
@@ -336,13 +335,13 @@ def _what_now(outcome: Outcome, command: str) -> str:
         if outcome.rollback.renamed:
             return (
                 "What had been done is undone. What had been deleted is made again, under a new id: "
-                f"{_some(outcome.rollback.renamed)}."
+                f"{some(outcome.rollback.renamed)}."
             )
         return "What had been done is undone: everything is as it was before."
     if outcome.unsettled:
         return f"The journal has all of it; the next `{command}`, or `iac recover`, finds out what became of them."
     if outcome.rollback is not None:
-        left = _some((*outcome.rollback.failed, *outcome.rollback.skipped))
+        left = some((*outcome.rollback.failed, *outcome.rollback.skipped))
         return (
             f"Not undone: {left or 'some of what had been done'}. Try again with `iac recover --retry`, leave one out "
             "with `iac recover --skip ADDRESS`, or keep what is there with `iac recover --keep`."
@@ -350,13 +349,6 @@ def _what_now(outcome: Outcome, command: str) -> str:
     if outcome.state.pending_rollback is not None:
         return "What was done could not be undone; it is in the state. Try again with `iac recover --retry`."
     return f"What was done is in the state; run `{command}` again to go on from here."
-
-
-def _some(addresses: Sequence[ResourceInstance]) -> str:
-    """The first few of them, each once."""
-    each = list(dict.fromkeys(map(str, addresses)))
-    more = f" and {len(each) - 10} more" if len(each) > 10 else ""
-    return ", ".join(each[:10]) + more
 
 
 def _code(outcome: Outcome) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from iacengine.foundation.diagnostics import failure, near_match
+from iacengine.foundation.diagnostics import failure, near_match, some
 from iacengine.state.backends.base import Backend
 from iacengine.state.run_record import RunRecord
 
@@ -45,11 +44,6 @@ def one_run(backend: Backend, id_: str) -> RunRecord:
         )
     raise failure(
         "Several runs",
-        f"The ids of {len(found)} runs begin with {id_!r}: {_named(found)}.",
+        f"The ids of {len(found)} runs begin with {id_!r}: {some((run.id for run in found), _NAMED)}.",
         remedy="Write more of the id.",
     )
-
-
-def _named(found: Sequence[RunRecord]) -> str:
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return ", ".join(record.id for record in found[:_NAMED]) + more

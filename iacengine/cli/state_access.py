@@ -124,7 +124,7 @@ def move_between(state: State, source: str, destination: str) -> Move:
     found = matching(state, [old], required=True)
     moves = [(obj, obj.moved_to(_moved(obj.address, old, new))) for obj in found]
     leaving = {obj.key for obj in found}
-    awaited = awaited_places(state.pending_rollback) if state.pending_rollback is not None else {}
+    awaited = awaited_places(state.pending_rollback)
     for before, after in moves:
         if after.key in awaited and not is_same(before, awaited[after.key]):
             raise failure(
@@ -197,7 +197,7 @@ class StateEdit:
         state = self.state.with_objects(dict.fromkeys([old.key for old, _ in move.objects]))
         state = state.with_objects({new.key: new for _, new in move.objects})
         moves = [(old.address, new.address) for old, new in move.objects]
-        awaited = awaited_places(state.pending_rollback) if state.pending_rollback is not None else {}
+        awaited = awaited_places(state.pending_rollback)
         moves += [(address, move.to(address)) for address, _ in awaited if move.to(address) != address]
         leaving = {source for source, _ in moves}
         left = {str(address.config) for address, _ in (*state.objects, *awaited) if address not in leaving}

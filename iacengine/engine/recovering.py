@@ -11,7 +11,7 @@ from iacengine.engine.model import DEFAULT_PARALLELISM, Engine, PlanOptions, Ses
 from iacengine.engine.reading import read_state
 from iacengine.engine.surroundings import function_context, new_providers, now
 from iacengine.engine.variables import root_variables
-from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, near_match, warning
+from iacengine.foundation.diagnostics import Diagnostic, Findings, failure, near_match, some, warning
 from iacengine.lang.values import Value
 from iacengine.plan.events import Listener, Warned, ignore
 from iacengine.plan.model import Plan
@@ -116,8 +116,7 @@ def recover(
 
 
 def _left_out_as_well(others: Sequence[ResourceInstance]) -> Diagnostic:
-    named = ", ".join(map(str, others[:10])) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
-    return warning("What is needed is left out as well", f"What is to be left as it is needs {named}.")
+    return warning("What is needed is left out as well", f"What is to be left as it is needs {some(others)}.")
 
 
 def _to_skip(text: str, stored: State, pending: PendingRollback) -> ResourceInstance:

@@ -139,3 +139,10 @@ def near_match(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant, or None."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def some(named: Iterable[object], shown: int = 10) -> str:
+    """The first few of them as text, each once, and how many more there are: `a, b and 3 more`."""
+    texts = list(dict.fromkeys(map(str, named)))
+    more = f" and {len(texts) - shown} more" if len(texts) > shown else ""
+    return ", ".join(texts[:shown]) + more

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, some
 from iacengine.modules.candidates import Candidate, Candidates, Demand
 from iacengine.modules.requirement import Requirement, Selected
 from iacengine.modules.resolution import Chain, Resolution
@@ -128,8 +128,7 @@ def _nothing_accepted(required: Requirement, candidates: Candidates) -> tuple[st
         text = f'Name it, if you want it: "= {named[0]}".' if named else f"Ask the owner of {package} for a release."
         return f"{package} has only pre-releases that would do, which must be named.", text
     texts = [str(version) for version in releases]
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    text = f'No version of {package} meets "{required.constraint.text}". There are {", ".join(texts[:SHOWN])}{more}.'
+    text = f'No version of {package} meets "{required.constraint.text}". There are {some(texts, SHOWN)}.'
     if len(texts) == 1:
         text = f'No version of {package} meets "{required.constraint.text}". There is only {texts[0]}.'
     return text, _use(releases, package, required)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Any, Final
 
 from iacengine.addresses import Mode
 from iacengine.schema import Schema
-from iacengine.state.model import ResourceObject, State
+from iacengine.state.model import ObjectKey, OutputState, ResourceObject, State
 
 _TELLING: Final = 8
 """From this length on, in characters, a name is known inside longer texts too (a URL, an ARN)."""
@@ -72,6 +73,17 @@ def renamed_data(data: Any, names: Names) -> Any:
     if isinstance(data, Mapping):
         return {key: renamed_data(child, names) for key, child in data.items()}
     return [renamed_data(child, names) for child in data] if isinstance(data, list | tuple) else data
+
+
+def renamed_outputs(outputs: Mapping[str, OutputState], names: Names) -> dict[str, OutputState]:
+    return {name: replace(each, value=renamed_data(each.value, names)) for name, each in outputs.items()}
+
+
+def renamed_reads(objects: Mapping[ObjectKey, ResourceObject], names: Names) -> dict[ObjectKey, ResourceObject]:
+    """The data sources that hold old names, with the new ones."""
+    reads = {key: found for key, found in objects.items() if key[0].resource.mode is Mode.DATA} if names else {}
+    renamed = {key: replace(found, attributes=renamed_data(found.attributes, names)) for key, found in reads.items()}
+    return {key: found for key, found in renamed.items() if found.attributes != reads[key].attributes}
 
 
 def mentions(data: Any, names: Set[str]) -> bool:

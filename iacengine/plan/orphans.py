@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 from iacengine.addresses import ConfigResource, Mode, Resource, ResourceInstance, parse_provider_reference
 from iacengine.config.model import ResourceBlock
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, error, some, warning
 from iacengine.graph.nodes import Kind, Node
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, PlanMode, Reason
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def plan_orphans(walk: Walk) -> None:
     """Plan the end of every stored object that no block wants. Nothing else is decided after this."""
-    taken_up: tuple[ObjectKey, ...] = ()
+    taken_up: Set[ObjectKey] = frozenset()
     if walk.stored.state.pending_rollback is not None:
         from iacengine.plan.difference import taken_up_by  # lazy: only after a run that did not end well
 
-        taken_up = taken_up_by(walk.stored.state)
+        taken_up = dict.fromkeys(taken_up_by(walk.stored.state)).keys()
     for found in sorted(walk.stored.state.objects.values(), key=lambda each: (each.address.sort_key, each.deposed)):
         try:
             _plan_orphan(walk, found, is_taken_up=found.key in taken_up)
@@ -53,8 +53,7 @@ def _plan_orphan(walk: Walk, found: ResourceObject, *, is_taken_up: bool) -> Non
     if walk.options.mode is PlanMode.REFRESH_ONLY:
         return
     is_forgotten = not destroying and _is_forgotten(walk, address)
-    if is_taken_up and (destroying or not _is_wanted(walk, address)):
-        is_forgotten = True
+    is_forgotten |= is_taken_up and (destroying or not _is_wanted(walk, address))
     action = Action.FORGET if is_forgotten else Action.DELETE
     block = _block(walk, address)
     if action is Action.DELETE and not found.deposed:
@@ -172,11 +171,10 @@ def _known_as(change: Change) -> tuple[str, str, object]:
 
 
 def _only_taken_up(forgotten: Sequence[Change]) -> Diagnostic:
-    names = ", ".join(str(change.address) for change in forgotten[:10])
-    more = f" and {len(forgotten) - 10} more" if len(forgotten) > 10 else ""
+    names = some(change.address for change in forgotten)
     return warning(
         "Imported by a run that is not done",
-        f"{names}{more}: only a run that is still to be undone had imported it; it is forgotten and not destroyed.",
+        f"{names}: only a run that is still to be undone had imported it; it is forgotten and not destroyed.",
         remedy="To destroy it, import it in a run that comes to its end, and take it out in the next.",
     )
 

@@ -15,13 +15,22 @@ from iacengine.addresses import Mode, parse_provider_reference
 from iacengine.config.model import Configuration
 from iacengine.evaluation.provider_setup import ProviderSetup
 from iacengine.evaluation.scope import WorkingValues
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, Findings, error, some, warning
 from iacengine.lang.values import SENSITIVE, Value
 from iacengine.plan.difference import difference, managed, placed
 from iacengine.plan.events import Listener, Warned
 from iacengine.plan.managed import refuse_destroy
 from iacengine.plan.model import Action, Change, ModuleExpansion, OutputChange, Plan, PlanMode, Reason
-from iacengine.plan.new_names import given_names, mentions, names_with_id, reached, renamed_data, through_data
+from iacengine.plan.new_names import (
+    given_names,
+    mentions,
+    names_with_id,
+    reached,
+    renamed_data,
+    renamed_outputs,
+    renamed_reads,
+    through_data,
+)
 from iacengine.plan.order import order_restoration
 from iacengine.plan.outputs import stored_output
 from iacengine.plan.prior import PriorObject, open_stored
@@ -124,9 +133,10 @@ class _Restoration:
                 self._restore(wanted, places[wanted], made_since=True)
             else:
                 self._make(self._renamed(wanted))
-        for wanted, there in (*kept, *again.items()):
+        kept += again.items()
+        for wanted, there in kept:
             self._restore(wanted, there)
-        needed = {wanted.key for wanted, _ in (*kept, *again.items())} | {wanted.key for wanted in gone}
+        needed = {wanted.key for wanted in (*gone, *(wanted for wanted, _ in kept))}
         for each in superfluous.values():
             self._refuse_destroy(each, protected=self.protecting and each.protected)
             self._delete(each, aside=each.key in needed)
@@ -318,18 +328,9 @@ class _Restoration:
 
     def _with_new_ids(self, target: State) -> State:
         """The target whose outputs and data name what stands in the place of others."""
-        if not self.ids:
-            return target
-        outputs = {
-            name: replace(each, value=renamed_data(each.value, self.ids)) for name, each in target.outputs.items()
-        }
-        data = {
-            key: replace(each, attributes=renamed_data(each.attributes, self.ids))
-            for key, each in target.objects.items()
-            if key[0].resource.mode is Mode.DATA
-        }
-        self.put |= {key: each for key, each in data.items() if each.attributes != target.objects[key].attributes}
-        return replace(target, outputs=outputs, objects={**target.objects, **data})
+        reads = renamed_reads(target.objects, self.ids)
+        self.put |= reads
+        return replace(target.with_objects(reads), outputs=renamed_outputs(target.outputs, self.ids))
 
     def _configured(self, stored: ResourceObject) -> tuple[Provider, Schema]:
         reference = parse_provider_reference(stored.provider)
@@ -478,7 +479,7 @@ def _outputs(now: State, target: State) -> dict[str, OutputChange]:
 def _blocked(stay: Sequence[ResourceObject]) -> Diagnostic:
     return warning(
         "What is left out is in the way of others",
-        f"{', '.join(str(each.address) for each in stay)}: the place in the state is that of an object that is to be "
+        f"{some(each.address for each in stay)}: the place in the state is that of an object that is to be "
         "left as it is, so this is left, too.",
         remedy="Move the one that is in the way, as with `iac state mv`, and go back with `iac rollback --to`.",
     )

@@ -237,8 +237,7 @@ def left_out(
         if needed <= out:
             break
         out |= needed
-    taken_up = {key for key in taken_up_by(state) if key[0] in out}
-    left = matched((state.objects[key].identity for key in taken_up), pending.taken_up).values()
+    taken_up = matched(pending.taken_up, (each.identity for each in state.objects.values()))
     pending = replace(
         pending,
         changes=tuple(
@@ -246,6 +245,6 @@ def left_out(
             for change, there in changes
             if change.address not in out and (there is None or there.address not in out)
         ),
-        taken_up=tuple(each for each in pending.taken_up if each not in set(left)),
+        taken_up=tuple(each for each in pending.taken_up if each not in taken_up or taken_up[each].address not in out),
     )
     return pending, tuple(sorted(out - asked, key=lambda each: each.sort_key))

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
-from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, warning
+from iacengine.foundation.diagnostics import Diagnostic, DiagnosticsError, some, warning
 from iacengine.state.backends.base import Backend
 from iacengine.state.journal_entries import Changed, Failed, JournalEntry, Opened, Succeeded
 from iacengine.state.model import ObjectKey, ResourceObject, State
@@ -63,11 +63,10 @@ def late_entries(
 
 
 def taken_in(opened: Opened, late: Mapping[ObjectKey, ResourceObject]) -> Diagnostic:
-    names = ", ".join(_named(made) for made in list(late.values())[:10])
-    more = f" and {len(late) - 10} more" if len(late) > 10 else ""
+    made = some(map(_named, late.values()))
     return warning(
         "An earlier run made objects after it had lost its lock",
-        f"`{opened.command}` of {opened.time} (run {opened.run}) made {names}{more} when others had already looked for "
+        f"`{opened.command}` of {opened.time} (run {opened.run}) made {made} when others had already looked for "
         "what it had left. That is in the state now.",
         remedy="The next `iac apply` deletes what is there twice, or is not wanted.",
     )

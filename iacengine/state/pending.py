@@ -77,9 +77,10 @@ def following(found: ResourceObject, names: Mapping[str, Set[str]]) -> ResourceO
     return replace(found, dependencies=tuple(dependencies))
 
 
-def awaited_places(pending: PendingRollback) -> dict[ObjectKey, Identity | None]:
+def awaited_places(pending: PendingRollback | None) -> dict[ObjectKey, Identity | None]:
     """The places that objects are to have again, each with that which is to come there (None: it is to be made)."""
-    return {change.wanted.key: change.there for change in pending.changes if change.wanted is not None}
+    changes = pending.changes if pending is not None else ()
+    return {change.wanted.key: change.there for change in changes if change.wanted is not None}
 
 
 def is_same(found: ResourceObject, identity: Identity | None) -> bool:

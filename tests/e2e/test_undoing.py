@@ -132,13 +132,18 @@ def test_what_a_run_imported_and_destroyed_is_made_again_and_kept(undoing, asser
     assert_settled(undoing.stack)
 
 
-def test_what_only_a_run_that_is_not_undone_had_imported_is_forgotten_when_nobody_wants_it(stack, assert_settled):
+def with_an_import_to_undo(stack: Any) -> tuple[Undoing, dict[str, Any]]:
+    """`e` was imported by a run that could not be undone; and the blocks that import it."""
     undoing = Undoing(stack, "failed")
     undoing.apply(named(a="a"))
-    id_ = undoing.outside("e")
-    imports = {"import": [{"to": "mock_object.e", "id": id_}]}
+    imports = {"import": [{"to": "mock_object.e", "id": undoing.outside("e")}]}
     undoing.apply_stuck({**named(a="a", e="e"), **STUCK}, *CANNOT_UNDO, **imports)
     undoing.write(named(a="a"))
+    return undoing, imports
+
+
+def test_what_only_a_run_that_is_not_undone_had_imported_is_forgotten_when_nobody_wants_it(stack, assert_settled):
+    undoing, imports = with_an_import_to_undo(stack)
     assert stack.plan() == {"mock_object.e": ["forget"], "mock_object.w": ["delete"]}
     assert "forgotten and not destroyed" in " ".join(stack.iac("plan").err.split())
     stack.iac("plan", "--destroy", "--out", "destroy.plan")
@@ -538,13 +543,8 @@ def test_what_was_left_out_stays_so_wherever_it_moves(stack, assert_settled):
     assert_settled(stack)
 
 
-def test_a_return_while_an_import_is_to_be_undone_forgets_it(stack, assert_settled):
-    undoing = Undoing(stack, "failed")
-    undoing.apply(named(a="a"))
-    id_ = undoing.outside("e")
-    imports = {"import": [{"to": "mock_object.e", "id": id_}]}
-    undoing.apply_stuck({**named(a="a", e="e"), **STUCK}, *CANNOT_UNDO, **imports)
-    undoing.write(named(a="a"))
+def test_a_return_while_an_import_is_to_be_undone_forgets_it(stack):
+    undoing, _ = with_an_import_to_undo(stack)
     stack.iac("rollback", "--to", "1", "--auto-approve")
     assert undoing.state() == {"mock_object.a": "a"}
     assert undoing.cloud() == ["a", "e"]
